@@ -1,0 +1,6 @@
+//! Ids, money, time and the rules of seat layouts: pure, no I/O.
+
+pub mod clock;
+pub mod id;
+pub mod layout;
+pub mod money;

@@ -1,0 +1,1 @@
+//! The catalogue, showtimes and their prices

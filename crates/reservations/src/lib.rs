@@ -1,0 +1,1 @@
+//! Who holds or owns which seat of which showtime

@@ -1,0 +1,2 @@
+//! Started in main.
+fn main() {}

@@ -1,0 +1,144 @@
+//! Transactions.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use rand::RngExt as _;
+use sha2::{Digest as _, Sha256};
+use sqlx::{Postgres, Sqlite, Transaction};
+
+use crate::db::Pools;
+use crate::error::is_serialization;
+use crate::{Db, Engine, StoreError, sql};
+
+/// How often [`Db::transaction`] runs its work before it gives up.
+const ATTEMPTS: u32 = 5;
+
+/// An open transaction. Dropped without [`commit`](Self::commit) it is rolled back.
+///
+/// On PostgreSQL it is READ COMMITTED: each statement sees what was committed when that statement began. On
+/// SQLite it is the only writer from its first moment (`BEGIN IMMEDIATE`); others wait in order of arrival.
+pub struct Tx(Open);
+
+pub(crate) enum Open {
+    Postgres(Transaction<'static, Postgres>),
+    Sqlite(Transaction<'static, Sqlite>),
+}
+
+impl Db {
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when no connection is to be had in time.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(Tx(match self.pools() {
+            Pools::Postgres(pool) => Open::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?),
+            Pools::Sqlite(pools) => Open::Sqlite(pools.writer.begin_with("BEGIN IMMEDIATE").await?),
+        }))
+    }
+
+    /// Runs `work` in a transaction and commits it, or rolls back when it fails. When the database gave the
+    /// transaction up in favour of another (a deadlock, a serialization failure), the whole of it is run
+    /// again, up to five times with a short random pause: `work` must have no effect outside of `tx`.
+    ///
+    /// ```no_run
+    /// # use moviebooking_store::{Db, StoreError, Tx, sql};
+    /// # async fn example(db: Db, id: uuid::Uuid) -> Result<(), StoreError> {
+    /// let version: i64 = db
+    ///     .transaction(async |tx: &mut Tx| -> Result<i64, StoreError> {
+    ///         let update = sql("UPDATE halls SET version = version + 1 WHERE id = $1 RETURNING version");
+    ///         update.bind(id).fetch_one(&mut *tx).await?.get("version")
+    ///     })
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// What `work` returns, and [`StoreError`] of beginning and committing.
+    pub async fn transaction<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: AsyncFn(&mut Tx) -> Result<T, E>,
+        E: Error + From<StoreError> + 'static,
+    {
+        let mut attempt = 1;
+        loop {
+            let mut tx = self.begin().await?;
+            let result = match work(&mut tx).await {
+                Ok(value) => tx.commit().await.map(|()| value).map_err(E::from),
+                Err(error) => {
+                    drop(tx);
+                    Err(error)
+                }
+            };
+            match result {
+                Err(error) if attempt < ATTEMPTS && is_serialization(&error) => {
+                    let pause = rand::rng().random_range(2..=20_u64).saturating_mul(1 << attempt);
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+impl Tx {
+    /// Which engine it runs on.
+    pub fn engine(&self) -> Engine {
+        match self.0 {
+            Open::Postgres(_) => Engine::Postgres,
+            Open::Sqlite(_) => Engine::Sqlite,
+        }
+    }
+
+    /// Waits until no other transaction holds the lock on the thing `id` of the kind `space`
+    /// (`tx.lock("hall", hall_id)`), and holds it until this transaction ends. It is
+    /// `pg_advisory_xact_lock` on PostgreSQL and nothing on SQLite, whose transactions exclude each other
+    /// anyway. Take several in one order everywhere.
+    ///
+    /// # Errors
+    /// [`StoreError::Serialization`] when the lock is not to be had in five seconds or in a deadlock.
+    pub async fn lock(&mut self, space: &'static str, id: impl AsRef<[u8]>) -> Result<(), StoreError> {
+        if self.engine() == Engine::Postgres {
+            sql("SELECT pg_advisory_xact_lock($1)").bind(lock_key(space, id.as_ref())).execute(self).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes everything done in it permanent.
+    ///
+    /// # Errors
+    /// [`StoreError`]. After [`StoreError::Unavailable`] it is not known whether the commit happened: the
+    /// caller repeats the request with the same idempotency key.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.0 {
+            Open::Postgres(tx) => tx.commit().await?,
+            Open::Sqlite(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    pub(crate) fn open(&mut self) -> &mut Open {
+        &mut self.0
+    }
+}
+
+impl fmt::Debug for Tx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tx({:?})", self.engine())
+    }
+}
+
+/// 64 bits of a SHA-256, so that a collision (two things sharing a lock, which is slow but not wrong) does
+/// not happen in practice.
+fn lock_key(space: &str, id: &[u8]) -> i64 {
+    let mut hash = Sha256::new();
+    hash.update(space.as_bytes());
+    hash.update([0]);
+    hash.update(id);
+    let digest = hash.finalize();
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    i64::from_be_bytes(first)
+}

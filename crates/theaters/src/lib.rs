@@ -1,0 +1,1 @@
+//! Theaters, halls and their versioned seat layouts

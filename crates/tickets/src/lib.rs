@@ -1,0 +1,1 @@
+//! Issued tickets, their keys and check-ins

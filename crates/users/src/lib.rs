@@ -1,0 +1,1 @@
+//! Accounts, login, roles and the keys that tokens are signed with

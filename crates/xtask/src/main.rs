@@ -1,0 +1,64 @@
+//! What cargo alone cannot do: the whole test run with everything it needs, and the generated files.
+//!
+//! `cargo xtask test --install` is the one command of the README and of `.ci/run`: it sets up the tools that are missing,
+//! starts a private PostgreSQL and runs every check of the project.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool talks on its standard streams"
+)]
+
+mod command;
+mod edges;
+mod openapi;
+mod postgres;
+mod runner;
+mod steps;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::steps::Step;
+use crate::workspace::Workspace;
+
+/// The project's own tasks, run as `cargo xtask TASK`.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Run the checks and tests of the whole project; stop at the first that fails
+    Test {
+        /// Install the tools that are missing: Debian packages (as root), the rest into the cache folder
+        /// ($MOVIEBOOKING_CACHE, or moviebooking in $XDG_CACHE_HOME or ~/.cache)
+        #[arg(long)]
+        install: bool,
+        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated tests]
+        #[arg(value_name = "STEP")]
+        steps: Vec<Step>,
+    },
+    /// Write openapi.json anew from the gateway's own document
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    match run(Task::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
+    let workspace = Workspace::load()?;
+    match task {
+        Task::Test { install, steps } => {
+            let steps = if steps.is_empty() { Step::ALL.to_vec() } else { steps };
+            runner::run(&workspace, &steps, install)
+        }
+        Task::Openapi => openapi::rewrite(&workspace),
+    }
+}

@@ -1,0 +1,128 @@
+//! The steps of the test run: what each runs and which tools it needs.
+
+use std::process::Command;
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+
+use crate::postgres::PrivatePostgres;
+use crate::tools::{self, Cache, Tool};
+use crate::workspace::Workspace;
+use crate::{command, edges, openapi};
+
+/// Names the PostgreSQL server on which tests make their databases. If it is set, no private server is started.
+pub(crate) const POSTGRES_URL: &str = "MOVIEBOOKING_TEST_POSTGRES_URL";
+
+/// Names the schemathesis program for the tests that run it.
+const SCHEMATHESIS: &str = "MOVIEBOOKING_TEST_SCHEMATHESIS";
+
+/// One step of the test run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Step {
+    /// The code is formatted as rustfmt formats it
+    Fmt,
+    /// No crate imports what the design forbids it
+    Edges,
+    /// Dependencies: banned crates, licences, sources
+    Deny,
+    /// Clippy with warnings denied
+    Clippy,
+    /// The documentation builds with warnings denied
+    Docs,
+    /// Committed generated files are what the code generates
+    Generated,
+    /// Every test, on both database engines, over all protocols
+    Tests,
+    /// Only that part of `tests` which sends what schemathesis generates
+    Schemathesis,
+    /// Only that part of `tests` which uses the gRPC-Web clients from npm
+    GrpcWeb,
+}
+
+impl Step {
+    /// The whole run, what fails fastest first. `Tests` contains `Schemathesis` and `GrpcWeb`.
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Fmt, Self::Edges, Self::Deny, Self::Clippy, Self::Docs, Self::Generated, Self::Tests];
+
+    /// The name on the command line.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// What must be installed before the step can run.
+    pub(crate) fn tools(self) -> Vec<Tool> {
+        match self {
+            Self::Fmt | Self::Clippy => vec![Tool::RustComponents],
+            Self::Edges | Self::Docs | Self::Generated => vec![],
+            Self::Deny => vec![Tool::CargoDeny],
+            Self::Schemathesis => vec![Tool::Python, Tool::Schemathesis],
+            Self::GrpcWeb => vec![Tool::Node, Tool::GrpcWebClient],
+            Self::Tests => {
+                let mut tools = vec![Tool::Poppler, Tool::Rsvg, Tool::Zbar];
+                if std::env::var_os(POSTGRES_URL).is_none() {
+                    tools.push(Tool::Postgres);
+                }
+                tools.extend(Self::Schemathesis.tools());
+                tools.extend(Self::GrpcWeb.tools());
+                tools
+            }
+        }
+    }
+
+    /// Runs the step to its end.
+    pub(crate) fn run(self, workspace: &Workspace, cache: &Cache) -> anyhow::Result<()> {
+        match self {
+            Self::Fmt => command::run(workspace.cargo().args(["fmt", "--all", "--check"])),
+            Self::Edges => edges::check(workspace),
+            Self::Deny => command::run(
+                Command::new(cache.cargo_deny())
+                    .current_dir(&workspace.root)
+                    .args(["check", "bans", "licenses", "sources"]),
+            ),
+            Self::Clippy => command::run(workspace.cargo().args([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ])),
+            Self::Docs => command::run(
+                workspace
+                    .cargo()
+                    .args(["doc", "--workspace", "--no-deps"])
+                    .env("RUSTDOCFLAGS", "-D warnings"),
+            ),
+            Self::Generated => openapi::check(workspace),
+            Self::Tests => {
+                let mut test = test(workspace, cache)?;
+                let server = private_postgres()?;
+                if let Some(server) = &server {
+                    test.env(POSTGRES_URL, server.url());
+                }
+                command::run(&mut test)
+            }
+            Self::Schemathesis => command::run(test(workspace, cache)?.args(["--test", "schemathesis"])),
+            Self::GrpcWeb => command::run(test(workspace, cache)?.args(["--test", "grpc_web"])),
+        }
+    }
+}
+
+/// `cargo test`, after building the programs that the system's tests start and that it alone would not build.
+fn test(workspace: &Workspace, cache: &Cache) -> anyhow::Result<Command> {
+    workspace.build()?;
+    let mut test = workspace.cargo();
+    test.args(["test", "--workspace"]).env(SCHEMATHESIS, cache.schemathesis());
+    Ok(test)
+}
+
+/// A server for this run, unless the environment names one.
+fn private_postgres() -> anyhow::Result<Option<PrivatePostgres>> {
+    if std::env::var_os(POSTGRES_URL).is_some() {
+        return Ok(None);
+    }
+    let programs = tools::postgres::find().context("the server programs of PostgreSQL are gone")?;
+    let server = PrivatePostgres::start(&programs)?;
+    println!("private PostgreSQL at {}", server.url());
+    Ok(Some(server))
+}

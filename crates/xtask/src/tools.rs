@@ -1,0 +1,163 @@
+//! The programs the test run needs beyond Rust: how to find each, and how to install it.
+
+mod cargo_deny;
+mod debian;
+mod npm;
+pub(crate) mod postgres;
+mod python;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+use crate::command;
+use crate::workspace::Workspace;
+
+/// The folder outside the checkout where tools of pinned versions live.
+pub(crate) struct Cache(PathBuf);
+
+impl Cache {
+    /// `$MOVIEBOOKING_CACHE`, or `moviebooking` in `$XDG_CACHE_HOME` or `~/.cache`.
+    pub(crate) fn locate() -> anyhow::Result<Self> {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let folder = variable("MOVIEBOOKING_CACHE")
+            .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("moviebooking")))
+            .or_else(|| Some(variable("HOME")?.join(".cache").join("moviebooking")))
+            .context("set MOVIEBOOKING_CACHE to a folder for tools: neither it nor HOME is set")?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        Ok(Self(folder))
+    }
+
+    /// The cargo-deny program.
+    pub(crate) fn cargo_deny(&self) -> PathBuf {
+        cargo_deny::folder(self).join("bin").join("cargo-deny")
+    }
+
+    /// The schemathesis program.
+    pub(crate) fn schemathesis(&self) -> PathBuf {
+        python::folder(self).join("bin").join("schemathesis")
+    }
+}
+
+/// One program or set of programs from outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Tool {
+    /// rustfmt and clippy
+    RustComponents,
+    /// The server programs, to run a private server
+    Postgres,
+    /// Reads the tickets' PDF
+    Poppler,
+    /// Draws the tickets' QR code
+    Rsvg,
+    /// Reads the tickets' QR code as a scanner would
+    Zbar,
+    /// Runs the gRPC-Web clients
+    Node,
+    /// The gRPC-Web clients from npm
+    GrpcWebClient,
+    /// Runs schemathesis
+    Python,
+    /// Generates requests from the OpenAPI document
+    Schemathesis,
+    /// Checks dependencies
+    CargoDeny,
+}
+
+impl Tool {
+    /// Fails with what is wrong when the tool is not there in the version that is needed.
+    fn find(self, workspace: &Workspace, cache: &Cache) -> Result<(), String> {
+        let on_path =
+            |program| command::on_path(program).map(drop).ok_or(format!("{program} is not in PATH"));
+        match self {
+            Self::RustComponents => on_path("cargo-fmt").and_then(|()| on_path("cargo-clippy")),
+            Self::Postgres => postgres::find()
+                .map(drop)
+                .ok_or_else(|| format!("no server programs of PostgreSQL {} or newer", postgres::OLDEST)),
+            Self::Poppler => on_path("pdftotext").and_then(|()| on_path("pdftoppm")),
+            Self::Rsvg => on_path("rsvg-convert"),
+            Self::Zbar => on_path("zbarimg"),
+            Self::Node => npm::find_node(),
+            Self::GrpcWebClient => npm::find_packages(workspace),
+            Self::Python => python::find_python(),
+            Self::Schemathesis => python::find_schemathesis(cache),
+            Self::CargoDeny => cargo_deny::find(cache),
+        }
+    }
+
+    /// The Debian packages that bring the tool, or none where it is installed in another way.
+    fn debian_packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Postgres => &["postgresql"],
+            Self::Poppler => &["poppler-utils"],
+            Self::Rsvg => &["librsvg2-bin"],
+            Self::Zbar => &["zbar-tools"],
+            Self::Node => &["nodejs", "npm"],
+            Self::Python => &["python3", "python3-venv"],
+            Self::RustComponents | Self::GrpcWebClient | Self::Schemathesis | Self::CargoDeny => &[],
+        }
+    }
+
+    /// Installs what is no Debian package.
+    fn install(self, workspace: &Workspace, cache: &Cache) -> anyhow::Result<()> {
+        match self {
+            Self::RustComponents => {
+                command::run(Command::new("rustup").args(["component", "add", "rustfmt", "clippy"]))
+            }
+            Self::GrpcWebClient => npm::install_packages(workspace),
+            Self::Schemathesis => python::install_schemathesis(cache),
+            Self::CargoDeny => cargo_deny::install(cache),
+            Self::Postgres | Self::Poppler | Self::Rsvg | Self::Zbar | Self::Node | Self::Python => Ok(()),
+        }
+    }
+
+    /// How a person gets the tool by hand.
+    fn hint(self) -> String {
+        match self {
+            Self::RustComponents => "rustup component add rustfmt clippy".to_owned(),
+            Self::GrpcWebClient => "npm ci, in tests/grpc-web".to_owned(),
+            Self::Schemathesis => "a Python virtual environment".to_owned(),
+            Self::CargoDeny => "cargo install".to_owned(),
+            Self::Postgres | Self::Poppler | Self::Rsvg | Self::Zbar | Self::Node | Self::Python => {
+                format!("Debian: {}", self.debian_packages().join(" "))
+            }
+        }
+    }
+}
+
+/// Checks that the tools are there. With `install` it installs those that are not, and checks again.
+///
+/// # Errors
+/// Every tool that is missing with what brings it, or the installation that failed.
+pub(crate) fn ensure(
+    workspace: &Workspace,
+    cache: &Cache,
+    tools: &[Tool],
+    install: bool,
+) -> anyhow::Result<()> {
+    let missing = missing(workspace, cache, tools);
+    if install && !missing.is_empty() {
+        let packages: Vec<&str> =
+            missing.iter().flat_map(|(tool, _)| tool.debian_packages()).copied().collect();
+        debian::install(&packages)?;
+        for (tool, _) in &missing {
+            tool.install(workspace, cache)?;
+        }
+        return report(&self::missing(workspace, cache, tools), "still missing after the installation");
+    }
+    report(&missing, "missing (`cargo xtask test --install` installs them)")
+}
+
+fn missing(workspace: &Workspace, cache: &Cache, tools: &[Tool]) -> Vec<(Tool, String)> {
+    tools.iter().filter_map(|tool| Some((*tool, tool.find(workspace, cache).err()?))).collect()
+}
+
+fn report(missing: &[(Tool, String)], headline: &str) -> anyhow::Result<()> {
+    if missing.is_empty() {
+        println!("all tools are there");
+        return Ok(());
+    }
+    let lines = missing.iter().map(|(tool, why)| format!("\n  {why} ({})", tool.hint()));
+    bail!("{headline}:{}", lines.collect::<String>())
+}
