@@ -2,6 +2,7 @@
 //!
 //! And the way back: domain values into fields of answers.
 
+pub mod layout;
 pub mod mask;
 pub mod page;
 pub mod time;

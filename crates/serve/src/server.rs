@@ -47,7 +47,8 @@ impl Default for Limits {
     }
 }
 
-/// Bytes of headers a request may have; more is answered with 431.
+/// Bytes of headers a request may have; more is answered with 431. Exact for HTTP/2; over HTTP/1.1 it is looked at
+/// between reads, so that up to twice as much may pass.
 const HEADER_BYTES: u32 = 16 * 1024;
 /// How often an idle HTTP/2 connection is asked for a sign of life, and how long it may take to give it.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);

@@ -1,11 +1,17 @@
 //! A whole process: its start, its health, its reflection and its end by signals.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
 
 use axum::routing::get;
 use moviebooking_serve as serve;
 use std::{
     future::pending,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Read},
     process::{Child, Command, ExitCode, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -40,7 +46,7 @@ async fn serve_until_stopped() -> Result<(), serve::StartError> {
     let router = serve::grpc_router(Routes::default(), &health, &[], &[NAME])?;
     let router = router.route("/endless", get(async || pending::<()>().await));
     // The harness leaves its own line unfinished.
-    writeln!(std::io::stdout(), "\nlistening on {address}").unwrap();
+    println!("\nlistening on {address}");
     serve::Server::new(router).run(listener, shutdown).await;
     Ok(())
 }

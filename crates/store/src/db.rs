@@ -8,7 +8,9 @@ use std::time::Duration;
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::url::Place;
@@ -238,9 +240,7 @@ fn postgres_pool(connect: PgConnectOptions, options: &PoolOptions) -> PgPool {
         .acquire_timeout(ACQUIRE)
         .test_before_acquire(false)
         .before_acquire(|connection, idle| {
-            Box::pin(async move {
-                Ok(idle.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok())
-            })
+            Box::pin(async move { Ok(idle.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok()) })
         })
         .connect_lazy_with(connect)
 }

@@ -117,7 +117,7 @@ impl From<sqlx::Error> for StoreError {
             Class::Check(constraint) => Self::CheckViolation { constraint, source },
             Class::Serialization => Self::Serialization { source },
             Class::Unavailable => Self::Unavailable { source },
-            Class::InvalidValue => Self::InvalidValue("it is too long, too large, or not storable as text"),
+            Class::InvalidValue => Self::InvalidValue("it is too long, too large, or malformed"),
             Class::Other => Self::Other { source },
         }
     }
@@ -158,9 +158,9 @@ fn classify_postgres(error: &PgDatabaseError) -> Class {
         // read_only_sql_transaction (a standby after a failover), query_canceled (statement_timeout),
         // idle_in_transaction_session_timeout
         "25006" | "57014" | "25P03" => Class::Unavailable,
-        // string too long, number or time out of range, characters that the encoding lacks, an index entry
-        // that is too large
-        "22001" | "22003" | "22008" | "22021" | "22P05" | "54000" => Class::InvalidValue,
+        // data exceptions (a number or time out of range, a character that cannot be stored, a pattern that
+        // ends in its escape) and program limits (an index entry that is too large): values cause them
+        code if code.starts_with("22") || code.starts_with("54") => Class::InvalidValue,
         // connection, authorization, no such database, resources, shutdown, system errors
         code if ["08", "28", "3D", "53", "57P", "58"].iter().any(|class| code.starts_with(class)) => {
             Class::Unavailable
@@ -232,17 +232,21 @@ pub(crate) fn is_serialization(error: &(dyn Error + 'static)) -> bool {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::InvalidValue(reason) => {
-                Self::new(Reason::InvalidArgument, format!("The request holds a value that cannot be stored: {reason}."))
-            }
+            StoreError::InvalidValue(reason) => Self::new(
+                Reason::InvalidArgument,
+                format!("The request holds a value that cannot be stored: {reason}."),
+            ),
             StoreError::Unavailable { .. } => {
                 tracing::warn!(error = error.chain(), "database unavailable");
                 Self::unavailable("The database cannot be reached; try again in a second.")
             }
             StoreError::Serialization { .. } => {
                 tracing::info!(error = error.chain(), "transaction gave way");
-                Self::new(Reason::Conflict, "Another request changed the same thing at the same time; try again.")
-                    .retry_after(Duration::from_secs(1))
+                Self::new(
+                    Reason::Conflict,
+                    "Another request changed the same thing at the same time; try again.",
+                )
+                .retry_after(Duration::from_secs(1))
             }
             _ => {
                 tracing::error!(error = error.chain(), "database error");

@@ -82,10 +82,11 @@ impl From<IdempotencyError> for Problem {
                 "This idempotency key was used for another request; take a new one.",
             )
             .field("request_id", "take a key that was not used before"),
-            IdempotencyError::InFlight => {
-                Self::new(Reason::RequestInFlight, "A request with this idempotency key is still being worked on.")
-                    .retry_after(std::time::Duration::from_secs(1))
-            }
+            IdempotencyError::InFlight => Self::new(
+                Reason::RequestInFlight,
+                "A request with this idempotency key is still being worked on.",
+            )
+            .retry_after(std::time::Duration::from_secs(1)),
             IdempotencyError::Store(error) => error.into(),
         }
     }
@@ -121,7 +122,11 @@ impl Request {
         method: &'static str,
         message: &impl Message,
     ) -> Result<Self, IdempotencyError> {
-        if request_id.is_empty() { Ok(Self(None)) } else { Self::required(caller, request_id, method, message) }
+        if request_id.is_empty() {
+            Ok(Self(None))
+        } else {
+            Self::required(caller, request_id, method, message)
+        }
     }
 
     /// Like [`optional`](Self::optional), for a method that must not be called without a key.
@@ -201,11 +206,12 @@ impl Request {
         on: impl Into<Executor<'_>>,
     ) -> Result<Option<M>, IdempotencyError> {
         let Some(key) = &self.0 else { return Ok(None) };
-        let row = sql("SELECT method, fingerprint, response FROM idempotency_keys WHERE caller = $1 AND key = $2")
-            .bind(&key.caller)
-            .bind(&key.key)
-            .fetch_optional(on)
-            .await?;
+        let row =
+            sql("SELECT method, fingerprint, response FROM idempotency_keys WHERE caller = $1 AND key = $2")
+                .bind(&key.caller)
+                .bind(&key.key)
+                .fetch_optional(on)
+                .await?;
         let Some(row) = row else { return Ok(None) };
         let (method, fingerprint): (String, Vec<u8>) = (row.get("method")?, row.get("fingerprint")?);
         if method != key.method || fingerprint != key.fingerprint {
@@ -227,7 +233,8 @@ impl Request {
         loop {
             // On PostgreSQL this waits for a concurrent insert of the same key. After its commit the row
             // conflicts, and the next statement sees it, READ COMMITTED; after its rollback this one inserts.
-            let inserted = sql("INSERT INTO idempotency_keys (caller, key, method, fingerprint, response, created_at) \
+            let inserted =
+                sql("INSERT INTO idempotency_keys (caller, key, method, fingerprint, response, created_at) \
                  VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (caller, key) DO NOTHING")
                 .bind(&key.caller)
                 .bind(&key.key)

@@ -37,10 +37,13 @@
 //! - a `CREATE UNIQUE INDEX` (also a partial one) is called `{table}_{columns}_key`;
 //! - a `CHECK` is named by hand, `CONSTRAINT {table}_{what}_check CHECK (…)`: then both engines report it;
 //! - names stay below 64 bytes, where PostgreSQL cuts them.
+//!
+//! Of a row that violates several constraints each engine reports one of its own choice.
 
 mod db;
 mod error;
 pub mod idempotency;
+mod ids;
 mod migrate;
 mod query;
 mod row;
@@ -55,6 +58,6 @@ pub use error::StoreError;
 pub use migrate::{MigrateError, Migration, Migrations};
 pub use query::{Executor, Sql, sql};
 pub use row::{FromColumn, Row};
-pub use tx::Tx;
+pub use tx::{Tx, retry};
 pub use url::{DatabaseUrl, DatabaseUrlError};
 pub use value::{Bindable, Kind, Value};

@@ -48,7 +48,9 @@ pub struct Migrations(&'static [Migration]);
 #[non_exhaustive]
 pub enum MigrateError {
     /// Not all migrations have been run.
-    #[error("{count} database migrations are pending, the first is {first}: start with --migrate to run them")]
+    #[error(
+        "{count} database migrations are pending, the first is {first}: start with --migrate to run them"
+    )]
     Pending {
         /// How many.
         count: usize,
@@ -67,7 +69,9 @@ pub enum MigrateError {
         name: String,
     },
     /// A migration was run with another text than it has now.
-    #[error("migration {version} ({name}) was changed after it was run on this database: restore its text and add a new migration")]
+    #[error(
+        "migration {version} ({name}) was changed after it was run on this database: restore its text and add a new migration"
+    )]
     Changed {
         /// Its version.
         version: i64,
@@ -112,11 +116,8 @@ impl Migrations {
     async fn run(&self, db: &Db, now: Timestamp) -> Result<usize, MigrateError> {
         let mut count = 0;
         for migration in self.0 {
-            let failed = |source| MigrateError::Failed {
-                version: migration.version,
-                name: migration.name,
-                source,
-            };
+            let failed =
+                |source| MigrateError::Failed { version: migration.version, name: migration.name, source };
             let mut tx = begin(db).await?;
             // Read again under the lock: another process may have run it in the meantime.
             let done = read(&mut tx).await?;
@@ -124,14 +125,16 @@ impl Migrations {
                 continue;
             }
             run_script(&mut tx, migration.sql).await.map_err(failed)?;
-            sql("INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)")
-                .bind(migration.version)
-                .bind(migration.name)
-                .bind(checksum(migration))
-                .bind(now)
-                .execute(&mut tx)
-                .await
-                .map_err(failed)?;
+            sql(
+                "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
+            )
+            .bind(migration.version)
+            .bind(migration.name)
+            .bind(checksum(migration))
+            .bind(now)
+            .execute(&mut tx)
+            .await
+            .map_err(failed)?;
             tx.commit().await.map_err(failed)?;
             tracing::info!(migration = migration.name, "migrated");
             count += 1;
@@ -141,7 +144,8 @@ impl Migrations {
 
     /// Those not yet run, after a look at those that were.
     fn pending(&self, applied: &[Applied]) -> Result<Vec<&'static Migration>, MigrateError> {
-        let known: HashMap<i64, &'static Migration> = self.0.iter().map(|known| (known.version, known)).collect();
+        let known: HashMap<i64, &'static Migration> =
+            self.0.iter().map(|known| (known.version, known)).collect();
         for done in applied {
             let Some(known) = known.get(&done.version) else {
                 return Err(MigrateError::Future { version: done.version, name: done.name.clone() });
@@ -185,10 +189,15 @@ async fn applied(db: &Db) -> Result<Vec<Applied>, StoreError> {
 }
 
 async fn read(on: impl Into<crate::Executor<'_>>) -> Result<Vec<Applied>, StoreError> {
-    let rows = sql("SELECT version, name, checksum FROM schema_migrations ORDER BY version").fetch_all(on).await?;
+    let rows =
+        sql("SELECT version, name, checksum FROM schema_migrations ORDER BY version").fetch_all(on).await?;
     rows.iter()
         .map(|row| {
-            Ok(Applied { version: row.get("version")?, name: row.get("name")?, checksum: row.get("checksum")? })
+            Ok(Applied {
+                version: row.get("version")?,
+                name: row.get("name")?,
+                checksum: row.get("checksum")?,
+            })
         })
         .collect()
 }

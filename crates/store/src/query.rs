@@ -97,7 +97,7 @@ impl Sql {
     ///
     /// # Errors
     /// [`StoreError`], classified.
-    pub async fn fetch_all<'e>(self, on: impl Into<Executor<'e>>) -> Result<Vec<Row>, StoreError> {
+    pub async fn fetch_all(self, on: impl Into<Executor<'_>>) -> Result<Vec<Row>, StoreError> {
         let on = on.into();
         let span = self.span(on.engine());
         self.rows(on).instrument(span).await
@@ -107,7 +107,7 @@ impl Sql {
     ///
     /// # Errors
     /// [`StoreError`], classified.
-    pub async fn fetch_optional<'e>(self, on: impl Into<Executor<'e>>) -> Result<Option<Row>, StoreError> {
+    pub async fn fetch_optional(self, on: impl Into<Executor<'_>>) -> Result<Option<Row>, StoreError> {
         Ok(self.fetch_all(on).await?.into_iter().next())
     }
 
@@ -115,7 +115,7 @@ impl Sql {
     ///
     /// # Errors
     /// [`StoreError::NoRow`] when there is none; else [`StoreError`], classified.
-    pub async fn fetch_one<'e>(self, on: impl Into<Executor<'e>>) -> Result<Row, StoreError> {
+    pub async fn fetch_one(self, on: impl Into<Executor<'_>>) -> Result<Row, StoreError> {
         self.fetch_optional(on).await?.ok_or(StoreError::NoRow)
     }
 
@@ -123,7 +123,7 @@ impl Sql {
     ///
     /// # Errors
     /// [`StoreError`], classified.
-    pub async fn execute<'e>(self, on: impl Into<Executor<'e>>) -> Result<u64, StoreError> {
+    pub async fn execute(self, on: impl Into<Executor<'_>>) -> Result<u64, StoreError> {
         let on = on.into();
         let span = self.span(on.engine());
         self.affected(on).instrument(span).await
@@ -156,7 +156,12 @@ impl Sql {
                 }
                 Pools::Sqlite(pools) => {
                     let query = sqlx::query_with(text, sqlite_arguments(self.values)?);
-                    query.fetch_all(pools.for_statement(only_reads)).await?.into_iter().map(Row::from).collect()
+                    query
+                        .fetch_all(pools.for_statement(only_reads))
+                        .await?
+                        .into_iter()
+                        .map(Row::from)
+                        .collect()
                 }
             },
             Executor::Tx(tx) => match tx.open() {

@@ -1,10 +1,12 @@
 //! Rows of either engine, read by column name.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgRow, PgValueFormat, PgValueRef};
 use sqlx::sqlite::{SqliteRow, SqliteValueRef};
-use sqlx::{Decode, Postgres, Row as _, Sqlite, TypeInfo as _, ValueRef as _};
+use sqlx::{Column as _, Decode, Postgres, Row as _, Sqlite, TypeInfo as _, ValueRef as _};
 use uuid::Uuid;
 
 use crate::StoreError;
@@ -45,6 +47,17 @@ impl Row {
         raw.map_err(BoxDynError::from)
             .and_then(T::from_column)
             .map_err(|source| StoreError::Corrupt { column: column.to_owned(), source })
+    }
+}
+
+/// Shows the columns' names and not their values, which may be personal.
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = match &self.0 {
+            Inner::Postgres(row) => row.columns().iter().map(|column| column.name()).collect(),
+            Inner::Sqlite(row) => row.columns().iter().map(|column| column.name()).collect(),
+        };
+        write!(f, "Row({})", names.join(", "))
     }
 }
 
@@ -172,6 +185,8 @@ impl FromColumn for Timestamp {
             Column::Sqlite(_) => i64::from_column(column)?,
             other => return Err(unexpected(other, &column.type_name(), "Timestamp")),
         };
-        Ok(Self::from_microsecond(micros)?)
+        // Not `from_microsecond`, which refuses the last second that a Timestamp can be.
+        let nanoseconds = i32::try_from(micros.rem_euclid(1_000_000) * 1_000)?;
+        Ok(Self::new(micros.div_euclid(1_000_000), nanoseconds)?)
     }
 }

@@ -1,6 +1,6 @@
 //! A fresh database per test, on either engine.
 //!
-//! ```ignore
+//! ```text
 //! moviebooking_store::both_engines! {
 //!     &crate::MIGRATIONS;
 //!
@@ -133,7 +133,9 @@ fn url_of(database: &str) -> DatabaseUrl {
 }
 
 async fn connect(url: &DatabaseUrl) -> Db {
-    Db::connect(url, &OPTIONS).await.unwrap_or_else(|error| fail("cannot open the test database", chain(&error)))
+    Db::connect(url, &OPTIONS)
+        .await
+        .unwrap_or_else(|error| fail("cannot open the test database", chain(&error)))
 }
 
 async fn open(url: &DatabaseUrl, migrations: &Migrations) -> Db {
@@ -194,6 +196,7 @@ async fn template(migrations: &Migrations) -> String {
 macro_rules! both_engines {
     ($migrations:expr; $($(#[$meta:meta])* async fn $name:ident($db:ident : Db) $body:block)+) => {$(
         $(#[$meta])*
+        #[cfg(test)]
         mod $name {
             #[allow(unused_imports, clippy::allow_attributes, reason = "not every body uses what is outside")]
             use super::*;

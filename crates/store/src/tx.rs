@@ -12,7 +12,7 @@ use crate::db::Pools;
 use crate::error::is_serialization;
 use crate::{Db, Engine, StoreError, sql};
 
-/// How often [`Db::transaction`] runs its work before it gives up.
+/// How often [`retry`] runs its work before it gives up.
 const ATTEMPTS: u32 = 5;
 
 /// An open transaction. Dropped without [`commit`](Self::commit) it is rolled back.
@@ -33,54 +33,54 @@ impl Db {
     /// [`StoreError::Unavailable`] when no connection is to be had in time.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(Tx(match self.pools() {
-            Pools::Postgres(pool) => Open::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?),
+            Pools::Postgres(pool) => {
+                Open::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?)
+            }
             Pools::Sqlite(pools) => Open::Sqlite(pools.writer.begin_with("BEGIN IMMEDIATE").await?),
         }))
     }
+}
 
-    /// Runs `work` in a transaction and commits it, or rolls back when it fails. When the database gave the
-    /// transaction up in favour of another (a deadlock, a serialization failure), the whole of it is run
-    /// again, up to five times with a short random pause: `work` must have no effect outside of `tx`.
-    ///
-    /// ```no_run
-    /// # use moviebooking_store::{Db, StoreError, Tx, sql};
-    /// # async fn example(db: Db, id: uuid::Uuid) -> Result<(), StoreError> {
-    /// let version: i64 = db
-    ///     .transaction(async |tx: &mut Tx| -> Result<i64, StoreError> {
-    ///         let update = sql("UPDATE halls SET version = version + 1 WHERE id = $1 RETURNING version");
-    ///         update.bind(id).fetch_one(&mut *tx).await?.get("version")
-    ///     })
-    ///     .await?;
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    /// What `work` returns, and [`StoreError`] of beginning and committing.
-    pub async fn transaction<T, E, F>(&self, work: F) -> Result<T, E>
-    where
-        F: AsyncFn(&mut Tx) -> Result<T, E>,
-        E: Error + From<StoreError> + 'static,
-    {
-        let mut attempt = 1;
-        loop {
-            let mut tx = self.begin().await?;
-            let result = match work(&mut tx).await {
-                Ok(value) => tx.commit().await.map(|()| value).map_err(E::from),
-                Err(error) => {
-                    drop(tx);
-                    Err(error)
-                }
-            };
-            match result {
-                Err(error) if attempt < ATTEMPTS && is_serialization(&error) => {
-                    let pause = rand::rng().random_range(2..=20_u64).saturating_mul(1 << attempt);
-                    tokio::time::sleep(Duration::from_millis(pause)).await;
-                    attempt += 1;
-                }
-                result => return result,
+/// Runs `work`, which begins and commits a transaction of its own, again when the database gave the
+/// transaction up in favour of another (a deadlock, a serialization failure, a lock not had in time): up to
+/// five times, with a short random pause. `work` must have no effect outside of its transaction.
+///
+/// ```no_run
+/// # use moviebooking_store::{Db, StoreError, retry, sql};
+/// # async fn example(db: &Db, id: uuid::Uuid) -> Result<(), StoreError> {
+/// let version: i64 = retry(|| async {
+///     let mut tx = db.begin().await?;
+///     let update = sql("UPDATE halls SET version = version + 1 WHERE id = $1 RETURNING version");
+///     let version = update.bind(id).fetch_one(&mut tx).await?.get("version")?;
+///     tx.commit().await?;
+///     Ok::<_, StoreError>(version)
+/// })
+/// .await?;
+/// # Ok(()) }
+/// ```
+///
+/// A [`StoreError`] is looked for in the error and its sources, so a use case's own error enum will do, as
+/// long as the [`StoreError`] is its `#[source]`, its `#[from]` or transparent.
+///
+/// # Errors
+/// What the last run of `work` returned.
+pub async fn retry<T, E, W, F>(work: W) -> Result<T, E>
+where
+    W: Fn() -> F,
+    F: Future<Output = Result<T, E>>,
+    E: Error + 'static,
+{
+    for attempt in 1..ATTEMPTS {
+        match work().await {
+            Err(error) if is_serialization(&error) => {
+                tracing::debug!(attempt, "transaction gave way and is run again");
+                let pause = rand::rng().random_range(2..=20_u64).saturating_mul(1 << attempt);
+                tokio::time::sleep(Duration::from_millis(pause)).await;
             }
+            result => return result,
         }
     }
+    work().await
 }
 
 impl Tx {

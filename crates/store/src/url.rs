@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn the_password_is_never_shown() {
-        let url: DatabaseUrl = "postgres://ann:hunter2@db.example:5433/movies?sslmode=require".parse().unwrap();
+        let url: DatabaseUrl =
+            "postgres://ann:hunter2@db.example:5433/movies?sslmode=require".parse().unwrap();
         assert_eq!(url.to_string(), "postgres://ann@db.example:5433/movies");
         assert!(!format!("{url:?}").contains("hunter2"));
         assert_eq!(url.engine(), Engine::Postgres);
