@@ -1,1 +1,15 @@
-//! Whole-system tests over real sockets.
+//! What whole-system tests share: a platform with the demo cinema on a port of its own, and clients for its protocols.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod grpc;
+mod rest;
+mod system;
+
+pub use grpc::Grpc;
+pub use rest::{Answer, Rest};
+pub use system::System;
+
+/// A fresh idempotency key.
+pub fn key() -> String {
+    uuid::Uuid::now_v7().to_string()
+}

@@ -63,7 +63,12 @@ impl SigningKey {
     pub fn from_pkcs8(id: String, pkcs8: Vec<u8>) -> Result<Self, SigningKeyError> {
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&pkcs8).map_err(|_| SigningKeyError)?;
         let public = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
-        Ok(Self { id, encoding: EncodingKey::from_ed_der(&pkcs8), public, pkcs8: SecretBox::new(Box::new(pkcs8)) })
+        Ok(Self {
+            id,
+            encoding: EncodingKey::from_ed_der(&pkcs8),
+            public,
+            pkcs8: SecretBox::new(Box::new(pkcs8)),
+        })
     }
 
     /// The id that tokens name it by (`kid`).

@@ -75,7 +75,11 @@ impl Caller {
     /// # Errors
     /// `PERMISSION_DENIED`.
     pub fn must_run(&self, theater: TheaterId) -> Result<(), Problem> {
-        if self.runs(theater) { Ok(()) } else { Err(denied("Only staff of this theater and admins may do this.")) }
+        if self.runs(theater) {
+            Ok(())
+        } else {
+            Err(denied("Only staff of this theater and admins may do this."))
+        }
     }
 
     /// Whose idempotency keys the request's key belongs to.
@@ -89,7 +93,10 @@ impl Caller {
 }
 
 pub(crate) fn unauthenticated() -> Problem {
-    Problem::new(Reason::Unauthenticated, "Sign in first: send the access token as `Authorization: Bearer …`.")
+    Problem::new(
+        Reason::Unauthenticated,
+        "Sign in first: send the access token as `Authorization: Bearer …`.",
+    )
 }
 
 pub(crate) fn denied(message: &str) -> Problem {

@@ -9,14 +9,17 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::DecodingKey;
 use moviebooking_domain::clock::SharedClock;
-use moviebooking_proto::users::v1::{GetJwksRequest, users_service_client::UsersServiceClient};
+use moviebooking_proto::{
+    Problem,
+    users::v1::{GetJwksRequest, users_service_client::UsersServiceClient},
+};
 use moviebooking_serve::Link;
 use tokio::sync::Mutex;
 use tonic::Status;
 
 use crate::access_token::decoding_key;
 
-/// A token with an unknown key makes us ask again, but not more often than this.
+/// A token with an unknown key makes us ask again, but not more often than this, whether we got an answer or not.
 const LEAST_BETWEEN_FETCHES: SignedDuration = SignedDuration::from_secs(1);
 const FETCH_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -37,13 +40,20 @@ impl KeysFromUsers {
     }
 }
 
+/// When asking for the keys ended, and whether there was an answer.
+struct Fetch {
+    ended: Timestamp,
+    answered: bool,
+}
+
 /// The keys that are known, by id.
 pub struct Keys {
     source: KeysFromUsers,
     clock: SharedClock,
     known: RwLock<HashMap<String, Arc<DecodingKey>>>,
-    /// When they were last asked for. Held while asking, so that many requests with one new key ask once.
-    fetched: Mutex<Option<Timestamp>>,
+    /// How they were last asked for. Held while asking, so that many requests with one new key ask once, and all of
+    /// them learn at once that there is no answer.
+    fetched: Mutex<Option<Fetch>>,
 }
 
 impl Keys {
@@ -64,15 +74,32 @@ impl Keys {
         if let Some(key) = self.known(id) {
             return Ok(Some(key));
         }
-        let now = self.clock.now();
-        if fetched.is_some_and(|last| now.duration_since(last) < LEAST_BETWEEN_FETCHES) {
-            return Ok(None);
-        }
-        let keys = self.source.fetch().await?;
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = keys;
-        *fetched = Some(now);
+        let recent =
+            |last: &&Fetch| self.clock.now().duration_since(last.ended).abs() < LEAST_BETWEEN_FETCHES;
+        let answered = match fetched.as_ref().filter(recent) {
+            Some(last) => last.answered,
+            None => {
+                let answered = self.fetch().await;
+                *fetched = Some(Fetch { ended: self.clock.now(), answered });
+                answered
+            }
+        };
         drop(fetched);
-        Ok(self.known(id))
+        if answered { Ok(self.known(id)) } else { Err(no_keys().into()) }
+    }
+
+    /// Asks for the keys; whether there was an answer.
+    async fn fetch(&self) -> bool {
+        match self.source.fetch().await {
+            Ok(keys) => {
+                *self.known.write().unwrap_or_else(PoisonError::into_inner) = keys;
+                true
+            }
+            Err(status) => {
+                tracing::warn!(code = ?status.code(), "the keys of access tokens cannot be fetched");
+                false
+            }
+        }
     }
 
     /// Whether the keys can be had: what readiness asks.
@@ -89,4 +116,8 @@ impl Keys {
     fn known(&self, id: &str) -> Option<Arc<DecodingKey>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
+}
+
+fn no_keys() -> Problem {
+    Problem::unavailable("Access tokens cannot be verified now; try again in a second.")
 }

@@ -11,6 +11,8 @@ mod caller;
 mod keys;
 mod layer;
 mod service_token;
+#[cfg(test)]
+mod tests;
 mod verifier;
 
 pub use access_token::{ACCESS_TOKEN_LIFETIME, SigningKey, SigningKeyError};

@@ -101,8 +101,12 @@ impl ServiceCredentials {
         {
             return Ok(header.clone());
         }
-        let claims =
-            Claims { iss: ISSUER.to_owned(), sub: self.name.to_string(), aud: to.to_owned(), exp: now + LIFETIME };
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            sub: self.name.to_string(),
+            aud: to.to_owned(),
+            exp: now + LIFETIME,
+        };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.secret.encoding)?;
         let mut header = HeaderValue::try_from(format!("Bearer {token}"))?;
         header.set_sensitive(true);

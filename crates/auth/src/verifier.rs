@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jsonwebtoken::Algorithm;
+use moka::sync::Cache;
 use moviebooking_domain::clock::SharedClock;
 use moviebooking_proto::{Problem, Reason};
-use moka::sync::Cache;
 use tonic::Status;
 
 use crate::{Caller, Keys, ServiceSecret, access_token};
@@ -29,7 +29,12 @@ pub struct Verifier {
 impl Verifier {
     /// A verifier for the service `audience` ("reservations"). Without a secret no service tokens are taken, as at the
     /// gateway.
-    pub fn new(audience: &'static str, keys: Arc<Keys>, secret: Option<ServiceSecret>, clock: SharedClock) -> Self {
+    pub fn new(
+        audience: &'static str,
+        keys: Arc<Keys>,
+        secret: Option<ServiceSecret>,
+        clock: SharedClock,
+    ) -> Self {
         Self { audience, keys, secret, clock, remembered: Cache::new(MOST_REMEMBERED) }
     }
 
@@ -76,8 +81,19 @@ impl Verifier {
         self.remembered.insert(token.into(), (caller.clone(), expires));
         Ok(caller)
     }
+
+    /// Whether tokens can be verified: what readiness asks.
+    ///
+    /// # Errors
+    /// When no keys are known and `users` cannot be asked for them.
+    pub async fn ready(&self) -> Result<(), Status> {
+        self.keys.ready().await
+    }
 }
 
 fn invalid_token() -> Problem {
-    Problem::new(Reason::InvalidToken, "The access token is not valid or has expired: refresh it or sign in again.")
+    Problem::new(
+        Reason::InvalidToken,
+        "The access token is not valid or has expired: refresh it or sign in again.",
+    )
 }

@@ -61,6 +61,8 @@ ids! {
     ReservationId;
     /// A payment.
     PaymentId;
+    /// Money of a payment on its way back.
+    RefundId;
     /// A ticket.
     TicketId;
 }

@@ -1,5 +1,10 @@
 //! A hall's seats: what a layout is, and who sits next to whom. `validate` says what a layout must be to be published.
 
+mod adjacency;
+mod validate;
+
+pub use validate::{MOST_CATEGORIES, MOST_ROWS, MOST_SEATS, MOST_SEATS_IN_ROW, NEAREST, Place, Violation};
+
 /// One immutable version of a hall's seats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {

@@ -11,8 +11,11 @@ use moviebooking_proto::{Problem, theaters::v1 as wire};
 /// `INVALID_ARGUMENT` when a seat has no kind that is known.
 pub fn from_wire(field: &str, layout: wire::Layout) -> Result<Layout, Problem> {
     let mut unknown_kinds = Vec::new();
-    let categories =
-        layout.categories.into_iter().map(|category| Category { name: category.name, color: category.color }).collect();
+    let categories = layout
+        .categories
+        .into_iter()
+        .map(|category| Category { name: category.name, color: category.color })
+        .collect();
     let mut rows = Vec::with_capacity(layout.rows.len());
     for (i, row) in layout.rows.into_iter().enumerate() {
         let mut seats = Vec::with_capacity(row.seats.len());
@@ -27,7 +30,6 @@ pub fn from_wire(field: &str, layout: wire::Layout) -> Result<Layout, Problem> {
         }
         rows.push(Row { label: row.label, seats });
     }
-    unknown_kinds.truncate(MOST_SHOWN);
     match Problem::invalid_fields(unknown_kinds) {
         Some(problem) => Err(problem),
         None => Ok(Layout { display_name: layout.display_name, categories, rows }),
@@ -37,7 +39,10 @@ pub fn from_wire(field: &str, layout: wire::Layout) -> Result<Layout, Problem> {
 /// The message of a layout, without what only the message has: `hall_id`, `version`, `create_time` and
 /// `allow_orphan_seats`.
 pub fn to_wire(layout: &Layout) -> wire::Layout {
-    let row = |row: &Row| wire::Row { label: row.label.clone(), seats: row.seats.iter().map(seat_to_wire).collect() };
+    let row = |row: &Row| wire::Row {
+        label: row.label.clone(),
+        seats: row.seats.iter().map(seat_to_wire).collect(),
+    };
     wire::Layout {
         display_name: layout.display_name.clone(),
         categories: layout
@@ -70,9 +75,6 @@ pub const fn kind_to_wire(kind: SeatKind) -> wire::SeatKind {
         SeatKind::Companion => wire::SeatKind::Companion,
     }
 }
-
-/// An error names this many fields at most: the status travels in a header.
-pub const MOST_SHOWN: usize = 20;
 
 fn kind(number: i32) -> Option<SeatKind> {
     match wire::SeatKind::try_from(number).ok()? {

@@ -19,7 +19,9 @@ pub use page::Page;
 pub fn id<T: From<Uuid>>(field: &str, value: &str) -> Result<T, Problem> {
     match value {
         "" => Err(Problem::invalid(field, "give the id")),
-        _ => Uuid::try_parse(value).map(T::from).map_err(|_| Problem::invalid(field, "use an id as the platform gave it, a UUID")),
+        _ => Uuid::try_parse(value)
+            .map(T::from)
+            .map_err(|_| Problem::invalid(field, "use an id as the platform gave it, a UUID")),
     }
 }
 
@@ -87,12 +89,15 @@ pub fn optional_date(field: &str, value: &str) -> Result<Option<Date>, Problem> 
 /// A required amount of money of zero or more.
 pub fn money(field: &str, value: Option<&wire::Money>) -> Result<Money, Problem> {
     let value = value.ok_or_else(|| Problem::invalid(field, "give the amount"))?;
-    let currency = value
-        .currency_code
-        .parse()
-        .map_err(|error: moviebooking_domain::money::InvalidCurrency| Problem::invalid(format!("{field}.currency_code"), error.to_string()))?;
+    let currency =
+        value.currency_code.parse().map_err(|error: moviebooking_domain::money::InvalidCurrency| {
+            Problem::invalid(format!("{field}.currency_code"), error.to_string())
+        })?;
     if !(0..=MOST_MINOR_UNITS).contains(&value.amount_minor) {
-        return Err(Problem::invalid(format!("{field}.amount_minor"), format!("use 0 to {MOST_MINOR_UNITS} minor units")));
+        return Err(Problem::invalid(
+            format!("{field}.amount_minor"),
+            format!("use 0 to {MOST_MINOR_UNITS} minor units"),
+        ));
     }
     Ok(Money::new(value.amount_minor, currency))
 }
@@ -110,8 +115,11 @@ pub fn etag(given: &str, current_version: i64) -> Result<(), Problem> {
     if given.is_empty() || given == to_etag(current_version) {
         return Ok(());
     }
-    Err(Problem::new(moviebooking_proto::Reason::EtagMismatch, "It was changed since you read it: read it again and repeat the change.")
-        .field("etag", "use the etag of the newest version"))
+    Err(Problem::new(
+        moviebooking_proto::Reason::EtagMismatch,
+        "It was changed since you read it: read it again and repeat the change.",
+    )
+    .field("etag", "use the etag of the newest version"))
 }
 
 /// The etag of a version.

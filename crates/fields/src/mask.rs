@@ -17,7 +17,10 @@ impl Mask {
         for path in paths {
             let known = allowed.iter().find(|name| *name == path).ok_or_else(|| {
                 let shown: String = path.chars().take(50).collect();
-                Problem::invalid("update_mask", format!("cannot change {shown:?}; use {}", allowed.join(", ")))
+                Problem::invalid(
+                    "update_mask",
+                    format!("cannot change {shown:?}; use {}", allowed.join(", ")),
+                )
             })?;
             if !fields.contains(known) {
                 fields.push(*known);
@@ -38,11 +41,15 @@ mod tests {
 
     #[test]
     fn only_allowed_fields_can_be_changed() {
-        let mask = |paths: &[&str]| prost_types::FieldMask { paths: paths.iter().map(ToString::to_string).collect() };
+        let mask = |paths: &[&str]| prost_types::FieldMask {
+            paths: paths.iter().map(ToString::to_string).collect(),
+        };
         let allowed = &["title", "synopsis"];
         assert!(Mask::parse(None, allowed).unwrap().has("synopsis"));
         let only_title = Mask::parse(Some(&mask(&["title", "title"])), allowed).unwrap();
         assert!(only_title.has("title") && !only_title.has("synopsis"));
-        assert!(Mask::parse(Some(&mask(&["id"])), allowed).unwrap_err().message().contains("title, synopsis"));
+        assert!(
+            Mask::parse(Some(&mask(&["id"])), allowed).unwrap_err().message().contains("title, synopsis")
+        );
     }
 }

@@ -20,7 +20,7 @@ const LONGEST_TOKEN: usize = 2_000;
 pub struct Page {
     /// Rows to show. Fetch one more to know whether there is a next page.
     pub size: usize,
-    /// The sort key of the last row of the page before, as [`Page::next`] was given it.
+    /// The sort key of the last row of the page before, as [`Page::cut`] was given it.
     pub after: Option<Vec<String>>,
     list: [u8; CHECKSUM],
 }
@@ -31,7 +31,12 @@ impl Page {
         let size = match page_size {
             0 => DEFAULT_SIZE,
             1.. => page_size.min(MOST),
-            _ => return Err(Problem::invalid("page_size", format!("use 1 to {MOST}, or 0 for {DEFAULT_SIZE}"))),
+            _ => {
+                return Err(Problem::invalid(
+                    "page_size",
+                    format!("use 1 to {MOST}, or 0 for {DEFAULT_SIZE}"),
+                ));
+            }
         };
         let list = fingerprint(list, filters);
         let after = if page_token.is_empty() { None } else { Some(open(page_token, list)?) };
@@ -68,7 +73,8 @@ impl Page {
 
 fn open(token: &str, list: [u8; CHECKSUM]) -> Result<Vec<String>, Problem> {
     let refused = || {
-        let fix = "use next_page_token of this list with the same filters, or leave it empty for the first page";
+        let fix =
+            "use next_page_token of this list with the same filters, or leave it empty for the first page";
         Problem::new(Reason::InvalidPageToken, format!("page_token: {fix}")).field("page_token", fix)
     };
     if token.len() > LONGEST_TOKEN {

@@ -9,19 +9,26 @@ const YEARS: std::ops::RangeInclusive<i16> = 1900..=2200;
 /// An optional instant, cut to microseconds as the databases keep it.
 pub fn optional(field: &str, value: Option<&prost_types::Timestamp>) -> Result<Option<Timestamp>, Problem> {
     let Some(value) = value else { return Ok(None) };
-    let refused = || Problem::invalid(field, "use an instant such as 2026-11-22T20:15:00Z, from the years 1900 to 2200");
+    let refused = || {
+        Problem::invalid(field, "use an instant such as 2026-11-22T20:15:00Z, from the years 1900 to 2200")
+    };
     let micros = value
         .seconds
         .checked_mul(1_000_000)
         .and_then(|micros| micros.checked_add(i64::from(value.nanos / 1_000)))
         .ok_or_else(refused)?;
     let time = Timestamp::from_microsecond(micros).map_err(|_| refused())?;
-    if YEARS.contains(&time.to_zoned(jiff::tz::TimeZone::UTC).year()) { Ok(Some(time)) } else { Err(refused()) }
+    if YEARS.contains(&time.to_zoned(jiff::tz::TimeZone::UTC).year()) {
+        Ok(Some(time))
+    } else {
+        Err(refused())
+    }
 }
 
 /// A required instant.
 pub fn required(field: &str, value: Option<&prost_types::Timestamp>) -> Result<Timestamp, Problem> {
-    optional(field, value)?.ok_or_else(|| Problem::invalid(field, "give the time, such as 2026-11-22T20:15:00Z"))
+    optional(field, value)?
+        .ok_or_else(|| Problem::invalid(field, "give the time, such as 2026-11-22T20:15:00Z"))
 }
 
 /// An instant for an answer.
@@ -45,7 +52,9 @@ mod tests {
 
     #[test]
     fn what_no_calendar_has_is_refused() {
-        for (seconds, nanos) in [(i64::MAX, 0), (i64::MIN, 0), (253_402_300_799, 0), (0, i32::MIN), (-62_135_596_800, 0)] {
+        for (seconds, nanos) in
+            [(i64::MAX, 0), (i64::MIN, 0), (253_402_300_799, 0), (0, i32::MIN), (-62_135_596_800, 0)]
+        {
             let outcome = optional("t", Some(&prost_types::Timestamp { seconds, nanos }));
             assert!(outcome.is_err() || seconds == 0, "{seconds} {nanos}: {outcome:?}");
         }

@@ -1,1 +1,148 @@
-//! Payments, refunds and the checkout saga
+//! Payments, refunds and the checkout saga.
+//!
+//! A charge checks the reservation, writes the payment down and runs the checkout (the file `saga.rs` is all of it) in a
+//! task of its own; a refund does the same with the steps in `refund.rs`. Both keep their state in the database before
+//! each step, under a lease; [`Service::run_background`] goes on with what a crash or a failure left. Providers stand
+//! behind [`provider::Provider`].
+
+mod charge;
+mod grpc;
+mod neighbours;
+mod payment;
+pub mod provider;
+mod read;
+mod refund;
+mod runner;
+mod saga;
+mod step;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use moviebooking_auth::ServiceLink;
+use moviebooking_domain::clock::SharedClock;
+use moviebooking_proto::payments::v1::payments_service_server::PaymentsServiceServer;
+use moviebooking_store::{Db, Migrations, StoreError, migration};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+use crate::{
+    neighbours::Neighbours,
+    provider::{Provider, Settled},
+    refund::Refunding,
+    runner::Runner,
+    saga::Checkout,
+    store::Store,
+};
+
+/// The service's name in service tokens and logs.
+pub const NAME: &str = "payments";
+
+/// The service's tables.
+pub static MIGRATIONS: Migrations = Migrations::new(&[migration!(1, "migrations/0001_payments.sql")]);
+
+/// How often an idle worker looks for work.
+const WORKER_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// One answer of the provider or another service. A step is at most four of them, which a lease outlasts.
+    answer: Duration,
+    /// A request, until it is told to ask again.
+    request: Duration,
+}
+
+impl Limits {
+    const DEFAULT: Self = Self { answer: Duration::from_secs(3), request: Duration::from_secs(10) };
+}
+
+/// The payments service; a clone is a handle on the same.
+#[derive(Clone)]
+pub struct Service {
+    store: Store,
+    clock: SharedClock,
+    neighbours: Neighbours,
+    provider_name: &'static str,
+    checkout: Runner<Checkout>,
+    refunds: Runner<Refunding>,
+}
+
+impl Service {
+    /// A service over `db`, which has [`MIGRATIONS`], that moves money through `provider`.
+    pub fn new(
+        db: Db,
+        clock: SharedClock,
+        provider: Arc<dyn Provider>,
+        reservations: ServiceLink,
+        tickets: ServiceLink,
+    ) -> Self {
+        Self::within(Limits::DEFAULT, db, clock, provider, reservations, tickets)
+    }
+
+    fn within(
+        limits: Limits,
+        db: Db,
+        clock: SharedClock,
+        provider: Arc<dyn Provider>,
+        reservations: ServiceLink,
+        tickets: ServiceLink,
+    ) -> Self {
+        let store = Store::new(db);
+        let neighbours = Neighbours::new(reservations, tickets, limits.answer);
+        let provider_name = provider.name();
+        let provider = Settled::new(provider, limits.answer);
+        let checkout = Checkout {
+            store: store.clone(),
+            provider: provider.clone(),
+            neighbours: neighbours.clone(),
+            clock: Arc::clone(&clock),
+        };
+        let refunding = Refunding {
+            store: store.clone(),
+            provider,
+            neighbours: neighbours.clone(),
+            clock: Arc::clone(&clock),
+        };
+        let payments = store.leases(Checkout::TABLE);
+        let refunds = store.leases(Refunding::TABLE);
+        Self {
+            store,
+            neighbours,
+            provider_name,
+            checkout: Runner::new(checkout, payments, Arc::clone(&clock), limits.request),
+            refunds: Runner::new(refunding, refunds, Arc::clone(&clock), limits.request),
+            clock,
+        }
+    }
+
+    /// The gRPC services, without the check of who calls.
+    pub fn routes(&self) -> Routes {
+        Routes::new(PaymentsServiceServer::new(self.clone()))
+    }
+
+    /// Goes on with payments and refunds that nobody works on, until told to stop; then it ends after the steps that it
+    /// is doing. Any number of processes may do it at once.
+    pub async fn run_background(&self, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            match self.tick().await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(error = error.chain(), "no payments to go on with can be read"),
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = sleep(WORKER_PAUSE) => {}
+            }
+        }
+    }
+
+    /// Takes what is due now, and does it. True when there may be more.
+    async fn tick(&self) -> Result<bool, StoreError> {
+        let (payments, refunds) = tokio::join!(self.checkout.tick(), self.refunds.tick());
+        Ok(Runner::<Checkout>::is_full(payments?) || Runner::<Refunding>::is_full(refunds?))
+    }
+}

@@ -56,7 +56,8 @@ fn rule(method: &MethodDescriptor) -> Option<Access> {
         return None;
     }
     let value = options.get_extension(&extension);
-    let rule: crate::moviebooking::access::v1::Rule = value.as_message().map(DynamicMessage::transcode_to)?.ok()?;
+    let rule: crate::moviebooking::access::v1::Rule =
+        value.as_message().map(DynamicMessage::transcode_to)?.ok()?;
     let level = Level::try_from(rule.level).ok().filter(|level| *level != Level::Unspecified)?;
     Some(Access { level, callers: rule.callers })
 }
@@ -69,7 +70,8 @@ mod tests {
     fn every_rpc_says_who_may_call_it() {
         assert!(methods().count() > 50);
         for method in methods() {
-            let access = of(&path(&method)).unwrap_or_else(|| panic!("{} has no access rule", method.full_name()));
+            let access =
+                of(&path(&method)).unwrap_or_else(|| panic!("{} has no access rule", method.full_name()));
             let internal = method.parent_service().name().ends_with("Internal");
             assert_eq!(internal, access.level == Level::Internal, "{}", method.full_name());
             assert_eq!(internal, !access.callers.is_empty(), "{}", method.full_name());

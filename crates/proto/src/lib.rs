@@ -14,10 +14,10 @@ pub use reason::Reason;
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 macro_rules! generated {
-    ($($(#[$doc:meta])* $module:ident = $package:literal;)*) => {$(
+    ($($(#[$doc:meta])* $module:ident = $package:literal, without $($lint:path),+;)*) => {$(
         $(#[$doc])*
         pub mod $module {
-            #[expect(missing_docs, clippy::all, clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated: the .proto file is its documentation")]
+            #[expect($($lint),+, reason = "generated: the .proto file is its documentation")]
             pub mod v1 {
                 tonic::include_proto!($package);
             }
@@ -29,28 +29,28 @@ macro_rules! generated {
 pub mod moviebooking {
     generated! {
         /// Who may call an RPC.
-        access = "moviebooking.access.v1";
+        access = "moviebooking.access.v1", without missing_docs;
         /// Amounts of money.
-        money = "moviebooking.money.v1";
+        money = "moviebooking.money.v1", without missing_docs;
         /// Accounts, sessions and roles.
-        users = "moviebooking.users.v1";
+        users = "moviebooking.users.v1", without missing_docs, clippy::allow_attributes, clippy::allow_attributes_without_reason;
         /// The catalogue and showtimes.
-        movies = "moviebooking.movies.v1";
+        movies = "moviebooking.movies.v1", without missing_docs, clippy::allow_attributes, clippy::allow_attributes_without_reason;
         /// Theaters, halls and seat layouts.
-        theaters = "moviebooking.theaters.v1";
+        theaters = "moviebooking.theaters.v1", without missing_docs, clippy::allow_attributes, clippy::allow_attributes_without_reason;
         /// Holds and sales of seats.
-        reservations = "moviebooking.reservations.v1";
+        reservations = "moviebooking.reservations.v1", without missing_docs, clippy::allow_attributes, clippy::allow_attributes_without_reason;
         /// Payments and refunds.
-        payments = "moviebooking.payments.v1";
+        payments = "moviebooking.payments.v1", without missing_docs, clippy::allow_attributes, clippy::allow_attributes_without_reason;
         /// Issued tickets.
-        tickets = "moviebooking.tickets.v1";
+        tickets = "moviebooking.tickets.v1", without missing_docs, clippy::allow_attributes, clippy::allow_attributes_without_reason;
     }
 }
 pub use moviebooking::{money, movies, payments, reservations, theaters, tickets, users};
 
 /// The part of Google's API annotations that is used.
 pub mod google {
-    #[expect(missing_docs, clippy::all, clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated: the .proto file is its documentation")]
+    #[expect(missing_docs, reason = "generated: the .proto file is its documentation")]
     pub mod api {
         tonic::include_proto!("google.api");
     }

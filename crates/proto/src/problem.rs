@@ -43,13 +43,15 @@ impl Problem {
         Self::new(Reason::InvalidArgument, format!("{field}: {fix}")).field(field, fix)
     }
 
-    /// `INVALID_ARGUMENT` about several fields at once; `None` when there are none.
-    pub fn invalid_fields(fields: Vec<(String, String)>) -> Option<Self> {
+    /// `INVALID_ARGUMENT` about several fields at once; `None` when there are none. Names the first twenty: the status
+    /// travels in a header.
+    pub fn invalid_fields(mut fields: Vec<(String, String)>) -> Option<Self> {
         let message = match fields.as_slice() {
             [] => return None,
             [(field, fix)] => format!("{field}: {fix}"),
             [(field, fix), rest @ ..] => format!("{field}: {fix} (and {} more)", rest.len()),
         };
+        fields.truncate(20);
         Some(Self { fields, ..Self::new(Reason::InvalidArgument, message) })
     }
 
@@ -121,7 +123,8 @@ mod tests {
 
     #[test]
     fn the_details_survive_the_wire() {
-        let status: Status = Problem::invalid("seats[2]", "name it once").retry_after(Duration::from_secs(3)).into();
+        let status: Status =
+            Problem::invalid("seats[2]", "name it once").retry_after(Duration::from_secs(3)).into();
         let details = status.get_error_details();
         assert_eq!(reason_of(&status), Some(Reason::InvalidArgument));
         assert_eq!(details.bad_request().unwrap().field_violations[0].field, "seats[2]");

@@ -48,6 +48,8 @@ reasons! {
     MalformedBody "MALFORMED_BODY" InvalidArgument 400;
     /// The body is larger than the route takes.
     BodyTooLarge "BODY_TOO_LARGE" ResourceExhausted 413;
+    /// The body did not arrive in time.
+    RequestTimeout "REQUEST_TIMEOUT" DeadlineExceeded 408;
     /// The content type is not one that the route takes.
     UnsupportedMediaType "UNSUPPORTED_MEDIA_TYPE" InvalidArgument 415;
     /// No route has this path.

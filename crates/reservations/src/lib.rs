@@ -1,1 +1,111 @@
-//! Who holds or owns which seat of which showtime
+//! Who holds or owns which seat of which showtime: never two.
+//!
+//! What is so now stands in `seat_claims`, whose primary key is showtime and seat; what was so in `seat_history`. Each
+//! change of a showtime's seats, in whichever process, first adds one to the `sequence` in the showtime's row, which
+//! orders all changes of a showtime and gives each its number in the history. So what more than one seat decides (the
+//! rules of a hold, in [`choose`]) is decided on a state that nothing else changes meanwhile.
+//!
+//! A hold is decided on a [`board`](board::Board), the claims of a showtime after one of its changes, and written under
+//! the condition that this is still the last one: in one statement on PostgreSQL. Boards are kept in memory to save
+//! reading; that a seat is not sold twice never depends on them.
+//!
+//! Whether a hold has expired is a matter of the time alone: nothing is written when it does, and the next hold takes
+//! the seats over.
+
+pub mod audit;
+mod board;
+mod boards;
+mod catalogue;
+mod change;
+mod choose;
+mod convert;
+mod error;
+mod grpc;
+mod hall;
+mod hold;
+mod read;
+mod reservation;
+mod store;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::{sync::Arc, time::Duration};
+
+use moviebooking_auth::ServiceLink;
+use moviebooking_domain::clock::SharedClock;
+use moviebooking_proto::reservations::v1::{
+    reservations_internal_server::ReservationsInternalServer,
+    reservations_service_server::ReservationsServiceServer,
+};
+use moviebooking_store::{Db, Engine, Migrations, idempotency, migration};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+use crate::{boards::Boards, catalogue::Catalogue, watch::Watches};
+
+/// The service's name in service tokens and logs.
+pub const NAME: &str = "reservations";
+
+/// Its tables.
+pub static MIGRATIONS: Migrations =
+    Migrations::new(&[migration!(1, "migrations/0001_reservations.sql"), idempotency::MIGRATION]);
+
+/// How often old idempotency keys are deleted, and how many at once.
+const PURGE_EVERY: Duration = Duration::from_secs(600);
+const PURGE_AT_ONCE: i64 = 1_000;
+
+/// The service; cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    db: Db,
+    clock: SharedClock,
+    catalogue: Arc<Catalogue>,
+    boards: Boards,
+    watches: Arc<Watches>,
+    /// Whether a hold is written in one statement.
+    at_once: bool,
+}
+
+impl Service {
+    /// The service on its migrated database, with links to movies and theaters.
+    pub fn new(db: Db, clock: SharedClock, movies: ServiceLink, theaters: ServiceLink) -> Self {
+        Self {
+            catalogue: Arc::new(Catalogue::new(movies, theaters)),
+            boards: Boards::new(),
+            watches: Watches::new(db.clone(), clock.clone()),
+            at_once: db.engine() == Engine::Postgres,
+            db,
+            clock,
+        }
+    }
+
+    /// Its RPCs, not yet protected.
+    pub fn routes(&self) -> Routes {
+        Routes::new(ReservationsServiceServer::new(self.clone()))
+            .add_service(ReservationsInternalServer::new(self.clone()))
+    }
+
+    /// Deletes old idempotency keys until `shutdown`, and then ends all watching, so that open streams do not keep the
+    /// process from stopping.
+    pub async fn run_background(&self, shutdown: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return self.watches.close(),
+                () = tokio::time::sleep(PURGE_EVERY) => self.purge().await,
+            }
+        }
+    }
+
+    async fn purge(&self) {
+        loop {
+            match idempotency::purge(&self.db, self.clock.now(), PURGE_AT_ONCE).await {
+                Ok(deleted) if i64::try_from(deleted).is_ok_and(|deleted| deleted < PURGE_AT_ONCE) => return,
+                Ok(_) => {}
+                Err(error) => {
+                    return tracing::warn!(error = error.chain(), "old idempotency keys were not deleted");
+                }
+            }
+        }
+    }
+}

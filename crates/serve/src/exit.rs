@@ -17,6 +17,16 @@ impl StartError {
         Self::new(64, message)
     }
 
+    /// What a person gave to be read is not in the format that it should be in (65, `EX_DATAERR`).
+    pub fn data(message: impl AsRef<str>) -> Self {
+        Self::new(65, message)
+    }
+
+    /// A file that a person named is not there or cannot be read (66, `EX_NOINPUT`).
+    pub fn no_input(message: impl AsRef<str>) -> Self {
+        Self::new(66, message)
+    }
+
     /// Something this process needs is not there: a database that is down, a port in use (69, `EX_UNAVAILABLE`).
     pub fn unavailable(message: impl AsRef<str>) -> Self {
         Self::new(69, message)

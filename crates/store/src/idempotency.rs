@@ -33,7 +33,7 @@ use moviebooking_proto::{Problem, Reason};
 use prost::Message;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Db, Executor, Migration, StoreError, Tx, sql};
+use crate::{Db, Executor, Migration, StoreError, Tx, Value, sql};
 
 /// The table behind this module, for a service's list of migrations.
 pub const MIGRATION: Migration = crate::migration!(9001, "migrations/idempotency_keys.sql");
@@ -157,6 +157,12 @@ impl Request {
         })))
     }
 
+    /// What tells this request from another one with the same key, for a service that keeps key and fingerprint in
+    /// rows of its own (a payment outlives [`KEPT`]). `None` without a key.
+    pub fn fingerprint(&self) -> Option<[u8; 32]> {
+        self.0.as_ref().map(|key| key.fingerprint)
+    }
+
     /// Claims the key, as the first statement of the transaction: `None` means go on, a message is the answer
     /// given before. Another transaction with the same key is waited for.
     ///
@@ -195,6 +201,21 @@ impl Request {
         now: Timestamp,
     ) -> Result<Option<M>, IdempotencyError> {
         self.insert(tx, Some(response.encode_to_vec()), now).await
+    }
+
+    /// The row that [`record`](Self::record) inserts: the values of `caller`, `key`, `method`, `fingerprint`,
+    /// `response` and `created_at` of `idempotency_keys`, for a statement of one engine's own that inserts it
+    /// together with the effect. `None` without a key.
+    pub fn row(&self, response: &impl Message, now: Timestamp) -> Option<[Value; 6]> {
+        let key = self.0.as_ref()?;
+        Some([
+            key.caller.as_str().into(),
+            key.key.as_str().into(),
+            key.method.into(),
+            key.fingerprint.into(),
+            response.encode_to_vec().into(),
+            now.into(),
+        ])
     }
 
     /// The answer given before, if there is one.

@@ -27,4 +27,4 @@ macro_rules! ids {
     )*};
 }
 
-ids! { UserId SessionId MovieId ShowtimeId TheaterId HallId ReservationId PaymentId TicketId }
+ids! { UserId SessionId MovieId ShowtimeId TheaterId HallId ReservationId PaymentId RefundId TicketId }

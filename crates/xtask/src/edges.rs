@@ -28,7 +28,7 @@ fn allowed(name: &str) -> Option<Imports> {
         "standalone" => Imports::AllBut(&["tests", "xtask"]),
         "tests" => Imports::AllBut(&["xtask"]),
         service if SERVICES.contains(&service) => {
-            Imports::Only(&["domain", "proto", "serve", "auth", "store"])
+            Imports::Only(&["domain", "proto", "fields", "serve", "auth", "store"])
         }
         _ => return None,
     })

@@ -102,8 +102,10 @@ impl Step {
                 }
                 command::run(&mut test)
             }
-            Self::Schemathesis => command::run(test(workspace, cache)?.args(["--test", "schemathesis"])),
-            Self::GrpcWeb => command::run(test(workspace, cache)?.args(["--test", "grpc_web"])),
+            Self::Schemathesis => {
+                command::run(test(workspace, cache)?.args(["--test", "system", "schemathesis::"]))
+            }
+            Self::GrpcWeb => command::run(test(workspace, cache)?.args(["--test", "system", "grpc_web::"])),
         }
     }
 }

@@ -71,7 +71,11 @@ impl Tool {
         let on_path =
             |program| command::on_path(program).map(drop).ok_or(format!("{program} is not in PATH"));
         match self {
-            Self::RustComponents => on_path("cargo-fmt").and_then(|()| on_path("cargo-clippy")),
+            Self::RustComponents => ["fmt", "clippy"].iter().try_for_each(|name| {
+                // Rustup puts the names in PATH also where the component is missing: only running it tells.
+                let run = command::output(Command::new("cargo").args([name, "--version"]));
+                run.map(drop).map_err(|_| format!("cargo {name} does not run"))
+            }),
             Self::Postgres => postgres::find()
                 .map(drop)
                 .ok_or_else(|| format!("no server programs of PostgreSQL {} or newer", postgres::OLDEST)),

@@ -22,6 +22,6 @@ pub(super) fn install(packages: &[&str]) -> anyhow::Result<()> {
         command.env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
-    command::run(apt_get().args(["--quiet", "update"]))?;
-    command::run(apt_get().args(["--quiet", "--yes", "--no-install-recommends", "install"]).args(packages))
+    command::run(apt_get().args(["--quiet=2", "update"]))?;
+    command::run(apt_get().args(["--quiet=2", "--yes", "--no-install-recommends", "install"]).args(packages))
 }

@@ -1,0 +1,14 @@
+//! The service with its real neighbours, called over gRPC, on both engines.
+
+#[cfg(test)]
+mod cancelling;
+#[cfg(test)]
+mod catalogue;
+#[cfg(test)]
+mod importing;
+#[cfg(test)]
+mod lists;
+#[cfg(test)]
+mod scheduling;
+#[cfg(test)]
+mod world;

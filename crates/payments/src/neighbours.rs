@@ -1,0 +1,116 @@
+//! What payments asks of reservations and tickets. Each call is idempotent at its receiver by the payment's id.
+
+use std::time::Duration;
+
+use moviebooking_auth::ServiceLink;
+use moviebooking_domain::id::{PaymentId, ReservationId, TicketId};
+use moviebooking_proto::{
+    reservations::v1::{
+        ConfirmReservationRequest, FreeSeatsRequest, GetReservationRequest, Reservation,
+        reservations_internal_client::ReservationsInternalClient,
+        reservations_service_client::ReservationsServiceClient,
+    },
+    tickets::v1::{
+        IssueTicketsRequest, Ticket, VoidTicketsRequest, tickets_internal_client::TicketsInternalClient,
+    },
+};
+use tonic::Request;
+
+use crate::{payment::BoughtTicket, step::StepError};
+
+/// Clients of the services that a payment involves.
+#[derive(Clone)]
+pub(crate) struct Neighbours {
+    reservations: ReservationsServiceClient<ServiceLink>,
+    sales: ReservationsInternalClient<ServiceLink>,
+    tickets: TicketsInternalClient<ServiceLink>,
+    /// How long one answer may take.
+    patience: Duration,
+}
+
+impl Neighbours {
+    pub(crate) fn new(reservations: ServiceLink, tickets: ServiceLink, patience: Duration) -> Self {
+        Self {
+            reservations: ReservationsServiceClient::new(reservations.clone()),
+            sales: ReservationsInternalClient::new(reservations),
+            tickets: TicketsInternalClient::new(tickets),
+            patience,
+        }
+    }
+
+    /// A reservation as it is now.
+    pub(crate) async fn reservation(&self, id: ReservationId) -> Result<Reservation, StepError> {
+        let request = self.request(GetReservationRequest { id: id.to_string() });
+        Ok(self.reservations.clone().get_reservation(request).await?.into_inner())
+    }
+
+    /// Turns a hold into a sale.
+    pub(crate) async fn confirm(
+        &self,
+        reservation: ReservationId,
+        payment: PaymentId,
+    ) -> Result<(), StepError> {
+        let request = self.request(ConfirmReservationRequest {
+            reservation_id: reservation.to_string(),
+            payment_id: payment.to_string(),
+        });
+        self.sales.clone().confirm_reservation(request).await?;
+        Ok(())
+    }
+
+    /// Frees the named seats that were sold to a payment, or all of them where none is named.
+    pub(crate) async fn free(
+        &self,
+        reservation: ReservationId,
+        payment: PaymentId,
+        seats: Vec<String>,
+    ) -> Result<(), StepError> {
+        let request = self.request(FreeSeatsRequest {
+            reservation_id: reservation.to_string(),
+            payment_id: payment.to_string(),
+            seats,
+        });
+        self.sales.clone().free_seats(request).await?;
+        Ok(())
+    }
+
+    /// Has the tickets issued, in the order of the seats.
+    pub(crate) async fn issue(&self, order: &IssueTicketsRequest) -> Result<Vec<BoughtTicket>, StepError> {
+        let request = self.request(order.clone());
+        let issued = self.tickets.clone().issue_tickets(request).await?.into_inner().tickets;
+        let bought = order.seats.iter().map(|seat| {
+            let ticket = issued.iter().find(|ticket| ticket.seat == seat.label)?;
+            let price = seat.price.as_ref()?.amount_minor;
+            Some(BoughtTicket { id: ticket_id(ticket)?, seat: seat.label.clone(), price })
+        });
+        bought
+            .collect::<Option<_>>()
+            .ok_or_else(|| StepError::Later("tickets did not answer with a ticket for each seat".to_owned()))
+    }
+
+    /// Voids the named tickets of a payment: all of them or none.
+    pub(crate) async fn void(
+        &self,
+        payment: PaymentId,
+        tickets: &[BoughtTicket],
+        reason: &str,
+    ) -> Result<(), StepError> {
+        let request = self.request(VoidTicketsRequest {
+            payment_id: payment.to_string(),
+            ticket_ids: tickets.iter().map(|ticket| ticket.id.to_string()).collect(),
+            reason: reason.to_owned(),
+        });
+        self.tickets.clone().void_tickets(request).await?;
+        Ok(())
+    }
+
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.patience);
+        request
+    }
+}
+
+fn ticket_id(ticket: &Ticket) -> Option<TicketId> {
+    uuid::Uuid::try_parse(&ticket.id).ok().map(TicketId::from)
+}

@@ -1,0 +1,95 @@
+//! What a payment is, and what happened to it.
+
+use jiff::Timestamp;
+use moviebooking_domain::{
+    id::{PaymentId, ReservationId, ShowtimeId, TheaterId, TicketId, UserId},
+    money::Money,
+};
+use moviebooking_proto::tickets::v1::IssueTicketsRequest;
+use secrecy::SecretString;
+
+use crate::{saga::State, step::Failure, store::Lease};
+
+/// A payment.
+#[derive(Clone, Debug)]
+pub(crate) struct Payment {
+    pub(crate) id: PaymentId,
+    pub(crate) reservation_id: ReservationId,
+    /// The buyer.
+    pub(crate) user_id: UserId,
+    pub(crate) theater_id: TheaterId,
+    pub(crate) showtime_id: ShowtimeId,
+    pub(crate) state: State,
+    pub(crate) amount: Money,
+    /// Minor units that were paid back.
+    pub(crate) refunded: i64,
+    /// Minor units that are promised to refunds, whether or not these have ended.
+    pub(crate) refund_reserved: i64,
+    /// The provider's name.
+    pub(crate) provider: String,
+    /// What the buyer pays with; forgotten once the provider has answered.
+    pub(crate) token: Option<SecretString>,
+    /// What to ask of tickets once the money is taken.
+    pub(crate) ticket_order: IssueTicketsRequest,
+    /// Why it was declined or voided.
+    pub(crate) failure: Option<Failure>,
+    pub(crate) key: Key,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+    /// When the tickets were issued.
+    pub(crate) completed_at: Option<Timestamp>,
+    /// Who works on it.
+    pub(crate) lease: Lease,
+    pub(crate) ticket_ids: Vec<TicketId>,
+}
+
+impl Payment {
+    /// The payment as it was when its tickets had been issued, whatever was refunded since.
+    pub(crate) fn when_completed(self) -> Self {
+        let updated_at = self.completed_at.unwrap_or(self.updated_at);
+        Self { state: State::Completed, refunded: 0, updated_at, ..self }
+    }
+
+    /// The payment as it was when `refunded` of it had been paid back.
+    pub(crate) fn when_refunded(self, refunded: i64, updated_at: Timestamp) -> Self {
+        let state = if refunded == self.amount.minor { State::Refunded } else { State::PartiallyRefunded };
+        Self { state, refunded, updated_at, ..self }
+    }
+}
+
+/// The idempotency key of a request and what tells the request from another one with the same key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) request_id: String,
+    pub(crate) fingerprint: Vec<u8>,
+}
+
+/// A ticket that a payment bought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BoughtTicket {
+    pub(crate) id: TicketId,
+    /// Label of its seat.
+    pub(crate) seat: String,
+    /// Minor units of the payment's currency.
+    pub(crate) price: i64,
+}
+
+/// Something that happens to a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    /// In the past tense.
+    pub(crate) kind: &'static str,
+    /// Minor units that moved, where money moved.
+    pub(crate) amount: Option<i64>,
+    /// For people; never a secret.
+    pub(crate) detail: String,
+}
+
+/// Something that happened to a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PastEvent {
+    pub(crate) time: Timestamp,
+    pub(crate) kind: String,
+    pub(crate) amount: Option<i64>,
+    pub(crate) detail: String,
+}

@@ -1,0 +1,252 @@
+//! A refund, whole: void the tickets, free their seats, pay the money back.
+//!
+//! Like the checkout, a state is written before its step's outside effect. The amount is taken from what is left of the
+//! payment when the refund is written down, so that refunds side by side never exceed it; tickets refuse at once and
+//! for all when one of them was let in, and then the refund gives its share back.
+//!
+//! ```text
+//! REQUESTED ──void tickets──▶ TICKETS_VOIDED ──free seats──▶ SEATS_FREED ──pay back──▶ REFUNDED
+//!    │ refused
+//!    ▼
+//! REFUSED
+//! ```
+
+mod request;
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use moviebooking_domain::{
+    clock::SharedClock,
+    id::{PaymentId, RefundId, ReservationId},
+    money::Money,
+};
+use moviebooking_store::{Row, StoreError};
+use uuid::Uuid;
+
+pub(crate) use request::{NewRefund, Plan, RefundRefused, Sum, Ticket, plan};
+
+use crate::{
+    neighbours::Neighbours,
+    payment::{Event, Key, Payment},
+    provider::{Order, Settled},
+    runner::{Halt, Item, Saga},
+    saga::UnknownState,
+    step::{Failure, StepError},
+    store::{Lease, Store},
+};
+
+/// A refund.
+#[derive(Clone, Debug)]
+pub(crate) struct Refund {
+    pub(crate) id: RefundId,
+    pub(crate) payment_id: PaymentId,
+    pub(crate) reservation_id: ReservationId,
+    pub(crate) state: State,
+    pub(crate) amount: Money,
+    /// Why it was refused.
+    pub(crate) failure: Option<Failure>,
+    pub(crate) key: Key,
+    /// Minor units of the payment that were paid back in all once this refund was.
+    pub(crate) refunded_after: Option<i64>,
+    pub(crate) updated_at: Timestamp,
+    /// Who works on it.
+    pub(crate) lease: Lease,
+}
+
+/// How far a refund is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The tickets are to be voided.
+    Requested,
+    /// The seats are to be freed.
+    TicketsVoided,
+    /// The money is to be paid back. A refund by amount begins here.
+    SeatsFreed,
+    /// The provider pays the money back.
+    Refunded,
+    /// The tickets could not be voided; nothing was done.
+    Refused,
+}
+
+/// What a step asks of whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Tickets: make them void.
+    VoidTickets,
+    /// Reservations: take the seats back.
+    FreeSeats,
+    /// The provider: pay back.
+    PayBack,
+}
+
+/// Where a step leads, and what the history calls that.
+type Transition = (State, &'static str);
+
+/// One step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub(crate) action: Action,
+    pub(crate) done: Transition,
+    /// What a refusal leads to; where it leads nowhere, the step is tried until it is done.
+    pub(crate) refused: Option<Transition>,
+}
+
+impl State {
+    /// Every state.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Requested, Self::TicketsVoided, Self::SeatsFreed, Self::Refunded, Self::Refused];
+
+    /// What is to be done next; nothing when the refund has ended.
+    pub(crate) const fn step(self) -> Option<Step> {
+        use State::{Refunded, Refused, Requested, SeatsFreed, TicketsVoided};
+        let (action, done, refused) = match self {
+            Requested => {
+                (Action::VoidTickets, (TicketsVoided, "tickets_voided"), Some((Refused, "refund_refused")))
+            }
+            TicketsVoided => {
+                (Action::FreeSeats, (SeatsFreed, "seats_freed"), Some((SeatsFreed, "seats_not_freed")))
+            }
+            SeatsFreed => (Action::PayBack, (Refunded, "refunded"), None),
+            Refunded | Refused => return None,
+        };
+        Some(Step { action, done, refused })
+    }
+
+    /// The name in the database.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Requested => "REQUESTED",
+            Self::TicketsVoided => "TICKETS_VOIDED",
+            Self::SeatsFreed => "SEATS_FREED",
+            Self::Refunded => "REFUNDED",
+            Self::Refused => "REFUSED",
+        }
+    }
+}
+
+impl FromStr for State {
+    type Err = UnknownState;
+
+    fn from_str(name: &str) -> Result<Self, UnknownState> {
+        Self::ALL.into_iter().find(|state| state.name() == name).ok_or(UnknownState)
+    }
+}
+
+impl Refund {
+    /// A refund that was just asked for.
+    pub(crate) fn new(new: &NewRefund, payment: &Payment, plan: &Plan, now: Timestamp) -> Self {
+        Self {
+            id: RefundId::new(now),
+            payment_id: payment.id,
+            reservation_id: payment.reservation_id,
+            state: if plan.tickets.is_empty() { State::SeatsFreed } else { State::Requested },
+            amount: Money::new(plan.amount, payment.amount.currency),
+            failure: None,
+            key: new.key.clone(),
+            refunded_after: None,
+            updated_at: now,
+            lease: Lease::new(now),
+        }
+    }
+}
+
+/// A refund's parties.
+pub(crate) struct Refunding {
+    pub(crate) store: Store,
+    pub(crate) provider: Settled,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) clock: SharedClock,
+}
+
+impl Refunding {
+    /// The table whose rows are refunds.
+    pub(crate) const TABLE: &'static str = "refunds";
+
+    /// Asks for a step's effect, under the payment's or the refund's id.
+    pub(crate) async fn perform(&self, action: Action, refund: &Refund) -> Result<(), StepError> {
+        match action {
+            Action::VoidTickets => {
+                let tickets = self.tickets(refund).await?;
+                self.neighbours.void(refund.payment_id, &tickets, "refunded").await
+            }
+            Action::FreeSeats => {
+                let tickets = self.tickets(refund).await?;
+                let seats = tickets.into_iter().map(|ticket| ticket.seat).collect();
+                self.neighbours.free(refund.reservation_id, refund.payment_id, seats).await
+            }
+            // Tickets that cost nothing.
+            Action::PayBack if refund.amount.minor == 0 => Ok(()),
+            Action::PayBack => {
+                let order = Order::Refund { id: refund.id, amount: refund.amount };
+                self.provider.carry_out(refund.payment_id, &order, refund.lease.retried()).await
+            }
+        }
+    }
+
+    async fn tickets(&self, refund: &Refund) -> Result<Vec<crate::payment::BoughtTicket>, StepError> {
+        let tickets = self.store.tickets_of_refund(refund).await;
+        // An empty list would mean all of the payment's tickets to those who are asked.
+        match tickets {
+            Ok(tickets) if tickets.is_empty() => {
+                Err(StepError::Later("the refund's tickets are gone".to_owned()))
+            }
+            Ok(tickets) => Ok(tickets),
+            Err(error) => Err(StepError::Later(error.chain())),
+        }
+    }
+}
+
+impl Saga for Refunding {
+    type Item = Refund;
+
+    fn read(row: &Row) -> Result<Refund, StoreError> {
+        Refund::read(row)
+    }
+
+    async fn load(&self, id: Uuid) -> Result<Refund, StoreError> {
+        self.store.refund(RefundId::from(id)).await
+    }
+
+    async fn step(&self, refund: &Refund) -> Result<Refund, Halt> {
+        let Some(step) = refund.state.step() else { return Ok(refund.clone()) };
+        let mut after = refund.clone();
+        let event = match self.perform(step.action, refund).await {
+            Ok(()) => {
+                after.state = step.done.0;
+                let amount = (step.action == Action::PayBack).then_some(refund.amount.minor);
+                Event { kind: step.done.1, amount, detail: String::new() }
+            }
+            Err(StepError::Refused(failure)) => {
+                let Some((state, kind)) = step.refused else {
+                    return Err(Halt::Later(format!("{:?} was refused: {failure:?}", step.action)));
+                };
+                after.state = state;
+                let event = Event { kind, amount: None, detail: failure.reason.name().to_owned() };
+                if state == State::Refused {
+                    after.failure = Some(failure);
+                }
+                event
+            }
+            Err(StepError::Later(why)) => return Err(Halt::Later(why)),
+        };
+        let now = self.clock.now();
+        after.updated_at = now;
+        after.lease = if after.ended() { Lease::default() } else { refund.lease.kept(now) };
+        self.store.advance_refund(refund, &after, &event).await?.ok_or(Halt::Lost)
+    }
+}
+
+impl Item for Refund {
+    fn id(&self) -> Uuid {
+        self.id.uuid()
+    }
+
+    fn lease(&self) -> Lease {
+        self.lease
+    }
+
+    fn ended(&self) -> bool {
+        self.state.step().is_none()
+    }
+}

@@ -1,0 +1,74 @@
+//! The payments database: what is written together, in one transaction each.
+
+mod leases;
+mod payments;
+mod queries;
+mod refunds;
+mod rows;
+
+use jiff::Timestamp;
+use moviebooking_domain::{id::PaymentId, money::Currency};
+use moviebooking_store::{Db, Row, StoreError, Tx, sql};
+
+#[cfg(test)]
+pub(crate) use leases::LEASE;
+pub(crate) use leases::{Lease, Leases};
+pub(crate) use queries::Listing;
+
+use crate::payment::Event;
+
+/// The payments database.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    db: Db,
+}
+
+impl Store {
+    pub(crate) fn new(db: Db) -> Self {
+        Self { db }
+    }
+
+    /// The leases on the rows of a saga's table.
+    pub(crate) fn leases(&self, table: &'static str) -> Leases {
+        Leases::new(self.db.clone(), table)
+    }
+}
+
+/// Appends to the history of a payment, whose version was counted up to `seq` in the same transaction.
+async fn append(
+    tx: &mut Tx,
+    payment: PaymentId,
+    seq: i64,
+    now: Timestamp,
+    event: &Event,
+) -> Result<(), StoreError> {
+    sql("INSERT INTO payment_events (payment_id, seq, happened_at, kind, amount, detail) \
+         VALUES ($1, $2, $3, $4, $5, $6)")
+    .bind(payment)
+    .bind(seq)
+    .bind(now)
+    .bind(event.kind)
+    .bind(event.amount)
+    .bind(&event.detail)
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// The column `currency`.
+pub(crate) fn currency(row: &Row) -> Result<Currency, StoreError> {
+    parsed(row, "currency")
+}
+
+/// A column that holds the text of something.
+fn parsed<T>(row: &Row, column: &str) -> Result<T, StoreError>
+where
+    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    let text: String = row.get(column)?;
+    text.parse().map_err(|error: T::Err| corrupt(column, error))
+}
+
+fn corrupt(column: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+    StoreError::Corrupt { column: column.to_owned(), source: source.into() }
+}

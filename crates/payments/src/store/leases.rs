@@ -1,0 +1,135 @@
+//! Leases: who works on a saga. One row, one holder; who dies holding one is succeeded when it runs out.
+
+use jiff::{SignedDuration, Timestamp};
+use moviebooking_store::{Db, Row, Sql, StoreError, sql};
+use uuid::Uuid;
+
+/// How long a lease lasts. What a dead process left is taken over within this time.
+pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(20);
+
+/// The longest that a step takes. A lease with less than this left is renewed before the next one, so that nobody
+/// loses one while working.
+const LONGEST_STEP: SignedDuration = SignedDuration::from_secs(15);
+
+/// The longest pause between two attempts at the same step.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(1);
+
+/// The lease columns of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lease {
+    /// Proves who holds it; none when nobody does.
+    pub(crate) token: Option<Uuid>,
+    /// When a worker may take the row: the end of the lease or of the pause. None when nothing is left to do.
+    pub(crate) due_at: Option<Timestamp>,
+    /// How often the row was taken since its last step was done.
+    pub(crate) attempts: i64,
+}
+
+impl Lease {
+    /// A lease for who writes the row.
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self { token: Some(Uuid::new_v4()), due_at: Some(later(now, LEASE)), attempts: 0 }
+    }
+
+    /// The lease of a row whose step was done and that has another one to do.
+    pub(crate) fn kept(self, now: Timestamp) -> Self {
+        let fresh = self.due_at.is_some_and(|end| end >= later(now, LONGEST_STEP));
+        let due_at = if fresh { self.due_at } else { Some(later(now, LEASE)) };
+        Self { token: self.token, due_at, attempts: 0 }
+    }
+
+    /// Whether the step may have been tried before.
+    pub(crate) fn retried(self) -> bool {
+        self.attempts > 0
+    }
+
+    pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { token: row.get("lease")?, due_at: row.get("due_at")?, attempts: row.get("attempts")? })
+    }
+
+    /// Until when the row is left alone after a step could not be done: 1, 2, 4, … seconds, at most
+    /// [`LONGEST_PAUSE`].
+    fn after_pause(self, now: Timestamp) -> Timestamp {
+        let seconds = 1_i64 << self.attempts.clamp(0, 6);
+        later(now, SignedDuration::from_secs(seconds).min(LONGEST_PAUSE))
+    }
+}
+
+fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
+    now.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// The leases on the rows of one table with the columns `id`, `lease`, `due_at` and `attempts`.
+#[derive(Clone, Debug)]
+pub(crate) struct Leases {
+    db: Db,
+    table: &'static str,
+}
+
+impl Leases {
+    pub(super) fn new(db: Db, table: &'static str) -> Self {
+        Self { db, table }
+    }
+
+    /// Takes the row unless somebody holds it or nothing is left to do; a pause is not waited for.
+    pub(crate) async fn claim(&self, id: Uuid, now: Timestamp) -> Result<Option<Row>, StoreError> {
+        let mut claim = self.claiming(now);
+        claim.push(" WHERE id = ").push_bind(id);
+        claim.push(" AND due_at IS NOT NULL AND (lease IS NULL OR due_at <= ").push_bind(now);
+        claim.push(") RETURNING *");
+        claim.fetch_optional(&self.db).await
+    }
+
+    /// Takes up to `most` rows that nobody holds and whose pause is over, the longest waiting first.
+    pub(crate) async fn claim_due(&self, most: i64, now: Timestamp) -> Result<Vec<Row>, StoreError> {
+        // Looking first keeps an idle worker from writing, and is all that it costs to have several.
+        let mut look = sql("SELECT id FROM ");
+        look.push(self.table).push(" WHERE due_at <= ").push_bind(now);
+        look.push(" ORDER BY due_at LIMIT ").push_bind(most);
+        let due = look.fetch_all(&self.db).await?;
+        if due.is_empty() {
+            return Ok(due);
+        }
+        let due = due.iter().map(|row| row.get("id")).collect::<Result<Vec<Uuid>, _>>()?;
+        let mut claim = self.claiming(now);
+        claim.push(" WHERE due_at <= ").push_bind(now);
+        claim.push(" AND id IN ").push_list(due).push(" RETURNING *");
+        claim.fetch_all(&self.db).await
+    }
+
+    /// Gives the row back after a step that could not be done, to be tried again after a pause.
+    pub(crate) async fn postpone(&self, id: Uuid, lease: Lease, now: Timestamp) -> Result<(), StoreError> {
+        let mut update = sql("UPDATE ");
+        update.push(self.table).push(" SET lease = NULL, due_at = ").push_bind(lease.after_pause(now));
+        update.push(" WHERE id = ").push_bind(id).push(" AND lease = ").push_bind(lease.token);
+        update.execute(&self.db).await.map(drop)
+    }
+
+    fn claiming(&self, now: Timestamp) -> Sql {
+        let mut claim = sql("UPDATE ");
+        claim.push(self.table).push(" SET lease = ").push_bind(Uuid::new_v4());
+        claim.push(", due_at = ").push_bind(later(now, LEASE)).push(", attempts = attempts + 1");
+        claim
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_minute() {
+        let now = Timestamp::UNIX_EPOCH;
+        let pause = |attempts| Lease { attempts, ..Lease::default() }.after_pause(now).as_second();
+        assert_eq!([0, 1, 2, 5, 6, 60, i64::MAX].map(pause), [1, 2, 4, 32, 60, 60, 60]);
+    }
+
+    #[test]
+    fn a_lease_is_renewed_when_it_might_not_outlast_the_next_step() {
+        let start = Timestamp::UNIX_EPOCH;
+        let lease = Lease::new(start);
+        assert_eq!(lease.kept(later(start, LEASE - LONGEST_STEP)).due_at, lease.due_at);
+        let late = later(start, LEASE - LONGEST_STEP + SignedDuration::from_micros(1));
+        assert_eq!(lease.kept(late).due_at, Some(later(late, LEASE)));
+    }
+}

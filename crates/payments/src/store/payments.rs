@@ -1,0 +1,113 @@
+//! What a checkout writes.
+
+use moviebooking_domain::id::PaymentId;
+use moviebooking_store::{Row, StoreError, Tx, Value, retry, sql};
+use prost::Message as _;
+use secrecy::ExposeSecret as _;
+
+use super::{Store, append};
+use crate::payment::{BoughtTicket, Event, Payment};
+
+impl Store {
+    /// Writes a new payment with its first event. False when it may not be: the buyer has used the idempotency key, or
+    /// another payment holds the reservation.
+    pub(crate) async fn begin_payment(&self, payment: &Payment, event: &Event) -> Result<bool, StoreError> {
+        retry(|| async {
+            let mut tx = self.db.begin().await?;
+            let begun = insert(&mut tx, payment).await?;
+            if begun {
+                append(&mut tx, payment.id, 1, payment.created_at, event).await?;
+                tx.commit().await?;
+            }
+            Ok(begun)
+        })
+        .await
+    }
+
+    /// Replaces `before` by `after`, one step on, with the event and the tickets that the step brought. False when
+    /// `before` is no longer what the database has, or its lease was lost: then nothing is written.
+    pub(crate) async fn advance_payment(
+        &self,
+        before: &Payment,
+        after: &Payment,
+        event: &Event,
+        tickets: &[BoughtTicket],
+    ) -> Result<bool, StoreError> {
+        retry(|| async {
+            let mut tx = self.db.begin().await?;
+            let Some(row) = update(&mut tx, before, after).await? else { return Ok(false) };
+            append(&mut tx, after.id, row.get("version")?, after.updated_at, event).await?;
+            if !tickets.is_empty() {
+                insert_tickets(&mut tx, after.id, tickets).await?;
+            }
+            tx.commit().await?;
+            Ok(true)
+        })
+        .await
+    }
+}
+
+async fn insert(tx: &mut Tx, payment: &Payment) -> Result<bool, StoreError> {
+    let inserted = sql("INSERT INTO payments (id, reservation_id, user_id, theater_id, showtime_id, state, amount, \
+         currency, refunded, refund_reserved, provider, payment_token, ticket_order, failure_reason, failure_code, \
+         request_id, fingerprint, version, created_at, updated_at, holds_reservation, due_at, lease, attempts) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, $10, $11, '', '', $12, $13, 1, $14, $15, TRUE, $16, $17, 0) \
+         ON CONFLICT DO NOTHING")
+    .bind(payment.id)
+    .bind(payment.reservation_id)
+    .bind(payment.user_id)
+    .bind(payment.theater_id)
+    .bind(payment.showtime_id)
+    .bind(payment.state.name())
+    .bind(payment.amount.minor)
+    .bind(payment.amount.currency.code())
+    .bind(&payment.provider)
+    .bind(token(payment))
+    .bind(payment.ticket_order.encode_to_vec())
+    .bind(&payment.key.request_id)
+    .bind(payment.key.fingerprint.as_slice())
+    .bind(payment.created_at)
+    .bind(payment.updated_at)
+    .bind(payment.lease.due_at)
+    .bind(payment.lease.token)
+    .execute(tx)
+    .await?;
+    Ok(inserted == 1)
+}
+
+async fn update(tx: &mut Tx, before: &Payment, after: &Payment) -> Result<Option<Row>, StoreError> {
+    let failure = after.failure.as_ref();
+    sql("UPDATE payments SET state = $4, version = version + 1, updated_at = $5, payment_token = $6, \
+         failure_reason = $7, failure_code = $8, refunded = $9, refund_reserved = $10, completed_at = $11, \
+         holds_reservation = $12, lease = $13, due_at = $14, attempts = $15 \
+         WHERE id = $1 AND state = $2 AND lease = $3 RETURNING version")
+    .bind(before.id)
+    .bind(before.state.name())
+    .bind(before.lease.token)
+    .bind(after.state.name())
+    .bind(after.updated_at)
+    .bind(token(after))
+    .bind(failure.map_or("", |failure| failure.reason.name()))
+    .bind(failure.map_or("", |failure| failure.code.as_str()))
+    .bind(after.refunded)
+    .bind(after.refund_reserved)
+    .bind(after.completed_at)
+    .bind(after.state.holds_reservation())
+    .bind(after.lease.token)
+    .bind(after.lease.due_at)
+    .bind(after.lease.attempts)
+    .fetch_optional(tx)
+    .await
+}
+
+async fn insert_tickets(tx: &mut Tx, payment: PaymentId, tickets: &[BoughtTicket]) -> Result<(), StoreError> {
+    let mut insert = sql("INSERT INTO payment_tickets (payment_id, ordinal, ticket_id, seat, price) VALUES ");
+    insert.push_rows(tickets.iter().zip(1_i64..).map(|(ticket, ordinal)| -> [Value; 5] {
+        [payment.into(), ordinal.into(), ticket.id.into(), (&ticket.seat).into(), ticket.price.into()]
+    }));
+    insert.execute(tx).await.map(drop)
+}
+
+fn token(payment: &Payment) -> Option<&str> {
+    payment.token.as_ref().map(|token| token.expose_secret())
+}

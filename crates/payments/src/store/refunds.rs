@@ -1,0 +1,184 @@
+//! What a refund writes: always with a lock on its payment, whose amount is what all of its refunds share.
+
+use jiff::Timestamp;
+use moviebooking_domain::id::PaymentId;
+use moviebooking_store::{Row, StoreError, Tx, retry, sql};
+
+use super::{Lease, Store, append};
+use crate::{
+    payment::{BoughtTicket, Event, Payment},
+    refund::{self, NewRefund, Refund, RefundRefused, State, plan},
+};
+
+impl Store {
+    /// Writes a new refund with its share of the payment's amount and its tickets, and the event.
+    pub(crate) async fn request_refund(
+        &self,
+        new: &NewRefund,
+        now: Timestamp,
+    ) -> Result<Refund, RefundRefused> {
+        retry(|| async {
+            let mut tx = self.db.begin().await?;
+            let locked = lock_payment(&mut tx, new.payment_id, now).await?;
+            if key_taken(&mut tx, new).await? {
+                return Err(RefundRefused::KeyTaken);
+            }
+            let payment = Payment::read(&locked)?;
+            let plan = plan(&new.sum, &payment, &tickets(&mut tx, new.payment_id).await?)?;
+            let refund = Refund::new(new, &payment, &plan, now);
+            sql("UPDATE payments SET refund_reserved = refund_reserved + $2 WHERE id = $1")
+                .bind(payment.id)
+                .bind(refund.amount.minor)
+                .execute(&mut tx)
+                .await?;
+            if !insert(&mut tx, new, &refund).await? {
+                return Err(RefundRefused::KeyTaken);
+            }
+            claim_tickets(&mut tx, &refund, &plan).await?;
+            let event = Event { kind: "refund_requested", amount: None, detail: new.reason.clone() };
+            append(&mut tx, payment.id, locked.get("version")?, now, &event).await?;
+            tx.commit().await?;
+            Ok(refund)
+        })
+        .await
+    }
+
+    /// Replaces `before` by `after`, one step on, with the event and what the step means for the payment. None when
+    /// `before` is no longer what the database has, or its lease was lost: then nothing is written.
+    pub(crate) async fn advance_refund(
+        &self,
+        before: &Refund,
+        after: &Refund,
+        event: &Event,
+    ) -> Result<Option<Refund>, StoreError> {
+        retry(|| async {
+            let mut tx = self.db.begin().await?;
+            let locked = lock_payment(&mut tx, after.payment_id, after.updated_at).await?;
+            let payment = Payment::read(&locked)?;
+            let mut after = after.clone();
+            match after.state {
+                State::Refunded => after.refunded_after = Some(pay_back(&mut tx, payment, &after).await?),
+                State::Refused => give_up(&mut tx, &after).await?,
+                State::Requested | State::TicketsVoided | State::SeatsFreed => {}
+            }
+            if !update(&mut tx, before, &after).await? {
+                return Ok(None);
+            }
+            append(&mut tx, after.payment_id, locked.get("version")?, after.updated_at, event).await?;
+            tx.commit().await?;
+            Ok(Some(after))
+        })
+        .await
+    }
+}
+
+/// Locks the payment's row by counting an event.
+async fn lock_payment(tx: &mut Tx, payment: PaymentId, now: Timestamp) -> Result<Row, StoreError> {
+    sql("UPDATE payments SET version = version + 1, updated_at = $2 WHERE id = $1 RETURNING *")
+        .bind(payment)
+        .bind(now)
+        .fetch_one(tx)
+        .await
+}
+
+async fn key_taken(tx: &mut Tx, new: &NewRefund) -> Result<bool, StoreError> {
+    let query = sql("SELECT id FROM refunds WHERE requested_by = $1 AND request_id = $2");
+    let found = query.bind(new.requested_by).bind(&new.key.request_id).fetch_optional(tx).await?;
+    Ok(found.is_some())
+}
+
+/// All tickets of a payment; those with a refund are marked.
+async fn tickets(tx: &mut Tx, payment: PaymentId) -> Result<Vec<refund::Ticket>, StoreError> {
+    let query = sql("SELECT ticket_id, seat, price, refund_id FROM payment_tickets \
+         WHERE payment_id = $1 ORDER BY ordinal");
+    let rows = query.bind(payment).fetch_all(tx).await?;
+    rows.iter()
+        .map(|row| {
+            let refund: Option<uuid::Uuid> = row.get("refund_id")?;
+            Ok(refund::Ticket { bought: BoughtTicket::read(row)?, refunded: refund.is_some() })
+        })
+        .collect()
+}
+
+async fn insert(tx: &mut Tx, new: &NewRefund, refund: &Refund) -> Result<bool, StoreError> {
+    let inserted = sql("INSERT INTO refunds (id, payment_id, reservation_id, state, amount, currency, failure_reason, \
+         failure_code, requested_by, request_id, fingerprint, created_at, updated_at, due_at, lease, attempts) \
+         VALUES ($1, $2, $3, $4, $5, $6, '', '', $7, $8, $9, $10, $10, $11, $12, 0) ON CONFLICT DO NOTHING")
+    .bind(refund.id)
+    .bind(refund.payment_id)
+    .bind(refund.reservation_id)
+    .bind(refund.state.name())
+    .bind(refund.amount.minor)
+    .bind(refund.amount.currency.code())
+    .bind(new.requested_by)
+    .bind(&new.key.request_id)
+    .bind(new.key.fingerprint.as_slice())
+    .bind(refund.updated_at)
+    .bind(refund.lease.due_at)
+    .bind(refund.lease.token)
+    .execute(tx)
+    .await?;
+    Ok(inserted == 1)
+}
+
+async fn claim_tickets(tx: &mut Tx, refund: &Refund, plan: &refund::Plan) -> Result<(), StoreError> {
+    if plan.tickets.is_empty() {
+        return Ok(());
+    }
+    let mut claim = sql("UPDATE payment_tickets SET refund_id = $1 WHERE payment_id = $2 AND ticket_id IN ")
+        .bind(refund.id)
+        .bind(refund.payment_id);
+    claim.push_list(plan.tickets.iter().copied());
+    claim.execute(tx).await.map(drop)
+}
+
+/// Books the money that was paid back, and returns how much of the payment that is in all.
+async fn pay_back(tx: &mut Tx, payment: Payment, refund: &Refund) -> Result<i64, StoreError> {
+    let refunded = payment.refunded.saturating_add(refund.amount.minor);
+    let payment = payment.when_refunded(refunded, refund.updated_at);
+    sql("UPDATE payments SET state = $2, refunded = $3 WHERE id = $1")
+        .bind(payment.id)
+        .bind(payment.state.name())
+        .bind(refunded)
+        .execute(tx)
+        .await?;
+    Ok(refunded)
+}
+
+/// Returns the share of a refund that will not be.
+async fn give_up(tx: &mut Tx, refund: &Refund) -> Result<(), StoreError> {
+    sql("UPDATE payments SET refund_reserved = refund_reserved - $2 WHERE id = $1")
+        .bind(refund.payment_id)
+        .bind(refund.amount.minor)
+        .execute(&mut *tx)
+        .await?;
+    sql("UPDATE payment_tickets SET refund_id = NULL WHERE payment_id = $1 AND refund_id = $2")
+        .bind(refund.payment_id)
+        .bind(refund.id)
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+async fn update(tx: &mut Tx, before: &Refund, after: &Refund) -> Result<bool, StoreError> {
+    let Lease { token, due_at, attempts } = after.lease;
+    let failure = after.failure.as_ref();
+    let updated =
+        sql("UPDATE refunds SET state = $4, updated_at = $5, failure_reason = $6, failure_code = $7, \
+         refunded_after = $8, lease = $9, due_at = $10, attempts = $11 \
+         WHERE id = $1 AND state = $2 AND lease = $3")
+        .bind(before.id)
+        .bind(before.state.name())
+        .bind(before.lease.token)
+        .bind(after.state.name())
+        .bind(after.updated_at)
+        .bind(failure.map_or("", |failure| failure.reason.name()))
+        .bind(failure.map_or("", |failure| failure.code.as_str()))
+        .bind(after.refunded_after)
+        .bind(token)
+        .bind(due_at)
+        .bind(attempts)
+        .execute(tx)
+        .await?;
+    Ok(updated == 1)
+}

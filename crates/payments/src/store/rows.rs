@@ -1,0 +1,91 @@
+//! Rows of the payments database as what they are.
+
+use moviebooking_domain::money::Money;
+use moviebooking_proto::{Reason, tickets::v1::IssueTicketsRequest};
+use moviebooking_store::{Row, StoreError};
+use prost::Message as _;
+
+use super::{Lease, corrupt, currency, parsed};
+use crate::{
+    payment::{BoughtTicket, Key, PastEvent, Payment},
+    refund::Refund,
+    step::Failure,
+};
+
+impl Payment {
+    /// A row of `payments`, without its tickets.
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
+        let order: Vec<u8> = row.get("ticket_order")?;
+        Ok(Self {
+            id: row.get("id")?,
+            reservation_id: row.get("reservation_id")?,
+            user_id: row.get("user_id")?,
+            theater_id: row.get("theater_id")?,
+            showtime_id: row.get("showtime_id")?,
+            state: parsed(row, "state")?,
+            amount: Money::new(row.get("amount")?, currency(row)?),
+            refunded: row.get("refunded")?,
+            refund_reserved: row.get("refund_reserved")?,
+            provider: row.get("provider")?,
+            token: row.get::<Option<String>>("payment_token")?.map(Into::into),
+            ticket_order: IssueTicketsRequest::decode(order.as_slice())
+                .map_err(|error| corrupt("ticket_order", error))?,
+            failure: failure(row)?,
+            key: key(row)?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+            completed_at: row.get("completed_at")?,
+            lease: Lease::read(row)?,
+            ticket_ids: Vec::new(),
+        })
+    }
+}
+
+impl Refund {
+    /// A row of `refunds`.
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get("id")?,
+            payment_id: row.get("payment_id")?,
+            reservation_id: row.get("reservation_id")?,
+            state: parsed(row, "state")?,
+            amount: Money::new(row.get("amount")?, currency(row)?),
+            failure: failure(row)?,
+            key: key(row)?,
+            refunded_after: row.get("refunded_after")?,
+            updated_at: row.get("updated_at")?,
+            lease: Lease::read(row)?,
+        })
+    }
+}
+
+impl BoughtTicket {
+    pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { id: row.get("ticket_id")?, seat: row.get("seat")?, price: row.get("price")? })
+    }
+}
+
+impl PastEvent {
+    pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            time: row.get("happened_at")?,
+            kind: row.get("kind")?,
+            amount: row.get("amount")?,
+            detail: row.get("detail")?,
+        })
+    }
+}
+
+fn key(row: &Row) -> Result<Key, StoreError> {
+    Ok(Key { request_id: row.get("request_id")?, fingerprint: row.get("fingerprint")? })
+}
+
+fn failure(row: &Row) -> Result<Option<Failure>, StoreError> {
+    let reason: String = row.get("failure_reason")?;
+    if reason.is_empty() {
+        return Ok(None);
+    }
+    let reason = Reason::from_name(&reason)
+        .ok_or_else(|| corrupt("failure_reason", format!("{reason} is no reason")))?;
+    Ok(Some(Failure { reason, code: row.get("failure_code")? }))
+}

@@ -1,0 +1,11 @@
+//! The service with its neighbours across the network and a bank that can be made to fail.
+
+mod bank;
+mod charges;
+mod crashes;
+mod faults;
+mod neighbours;
+mod reading;
+mod refunds;
+mod storage;
+mod world;

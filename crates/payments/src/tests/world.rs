@@ -1,0 +1,418 @@
+//! One service, its neighbours and its bank, and what must be true of them in the end.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use moviebooking_auth::{Caller, ServiceCredentials, ServiceLink, ServiceSecret, User};
+use moviebooking_domain::{
+    clock::{Clock as _, ManualClock, SharedClock},
+    id::{PaymentId, RefundId, ReservationId, SessionId, ShowtimeId, TheaterId, UserId},
+    money::Money,
+};
+use moviebooking_proto::{
+    Reason,
+    money::v1::Money as WireMoney,
+    payments::v1::{
+        ChargeRequest, GetPaymentRequest, Payment, RefundRequest, payments_service_server::PaymentsService,
+    },
+    problem::reason_of,
+    reservations::v1::{
+        Reservation, ReservationState, ReservedSeat,
+        reservations_internal_server::ReservationsInternalServer,
+        reservations_service_server::ReservationsServiceServer,
+    },
+    tickets::v1::{TicketState, tickets_internal_server::TicketsInternalServer},
+};
+use moviebooking_serve::Link;
+use moviebooking_store::{Db, sql, testing::TestDb};
+use secrecy::SecretString;
+use tonic::{Request, Status, service::Routes};
+use uuid::Uuid;
+
+use super::neighbours::{Fault, Faults, Reservations, Tickets};
+use crate::{
+    Limits, Service,
+    provider::{Found, Operation, Provider, ProviderError, sandbox, sandbox::SandboxBank},
+    refund::Refunding,
+    saga::Checkout,
+};
+
+/// Limits under which nothing times out, however slow the machine is.
+pub(super) const PATIENT: Limits =
+    Limits { answer: Duration::from_secs(60), request: Duration::from_secs(60) };
+
+/// The theater of every reservation.
+pub(super) fn theater() -> TheaterId {
+    TheaterId::from(Uuid::from_u128(7))
+}
+
+/// The sandbox bank behind a line that can fail.
+struct Line {
+    bank: SandboxBank,
+    faults: Arc<Faults>,
+}
+
+impl Line {
+    async fn send<T>(
+        &self,
+        call: &'static str,
+        request: impl Future<Output = Result<T, ProviderError>>,
+    ) -> Result<T, ProviderError> {
+        let lost = || ProviderError::Unknown("the line is down".to_owned());
+        match self.faults.take(call).await {
+            Some(Fault::Down) => Err(lost()),
+            Some(Fault::ReplyLost) => request.await.and_then(|_lost| Err(lost())),
+            _ => request.await,
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Provider for Line {
+    fn name(&self) -> &'static str {
+        self.bank.name()
+    }
+
+    async fn authorise(
+        &self,
+        payment: PaymentId,
+        amount: Money,
+        token: &SecretString,
+    ) -> Result<(), ProviderError> {
+        self.send("authorise", self.bank.authorise(payment, amount, token)).await
+    }
+
+    async fn capture(&self, payment: PaymentId, amount: Money) -> Result<(), ProviderError> {
+        self.send("capture", self.bank.capture(payment, amount)).await
+    }
+
+    async fn void(&self, payment: PaymentId) -> Result<(), ProviderError> {
+        self.send("void", self.bank.void(payment)).await
+    }
+
+    async fn refund(&self, payment: PaymentId, refund: RefundId, amount: Money) -> Result<(), ProviderError> {
+        self.send("refund", self.bank.refund(payment, refund, amount)).await
+    }
+
+    async fn look_up(&self, operation: Operation) -> Result<Found, ProviderError> {
+        self.send("look_up", self.bank.look_up(operation)).await
+    }
+}
+
+pub(super) struct World {
+    pub(super) service: Service,
+    pub(super) db: Db,
+    pub(super) bank: TestDb,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) faults: Arc<Faults>,
+    pub(super) reservations: Reservations,
+    pub(super) tickets: Tickets,
+    limits: Limits,
+    keys: AtomicUsize,
+}
+
+impl World {
+    pub(super) async fn new(db: Db) -> Self {
+        Self::within(PATIENT, db).await
+    }
+
+    pub(super) async fn within(limits: Limits, db: Db) -> Self {
+        let bank = TestDb::sqlite(&sandbox::MIGRATIONS).await;
+        let clock = ManualClock::at("2026-11-22T18:00:00Z".parse().unwrap());
+        let faults = Faults::none();
+        let reservations =
+            Reservations { held: Arc::default(), faults: Arc::clone(&faults), clock: Arc::clone(&clock) };
+        let tickets = Tickets {
+            issued: Arc::new(Mutex::default()),
+            faults: Arc::clone(&faults),
+            clock: Arc::clone(&clock),
+        };
+        let service = replica(limits, &db, &bank, &clock, &faults, &reservations, &tickets);
+        Self { service, db, bank, clock, faults, reservations, tickets, limits, keys: AtomicUsize::new(0) }
+    }
+
+    /// A second process of the service, on the same database.
+    pub(super) fn replica(&self) -> Service {
+        let Self { limits, db, bank, clock, faults, reservations, tickets, .. } = self;
+        replica(*limits, db, bank, clock, faults, reservations, tickets)
+    }
+
+    /// The checkout alone, to be stopped anywhere.
+    pub(super) fn checkout(&self) -> Checkout {
+        let clock: SharedClock = self.clock.clone();
+        Checkout {
+            store: self.service.store.clone(),
+            provider: crate::provider::Settled::new(self.provider(), self.limits.answer),
+            neighbours: self.service.neighbours.clone(),
+            clock,
+        }
+    }
+
+    /// A refund's steps alone, to be stopped anywhere.
+    pub(super) fn refunding(&self) -> Refunding {
+        let Checkout { store, provider, neighbours, clock } = self.checkout();
+        Refunding { store, provider, neighbours, clock }
+    }
+
+    fn provider(&self) -> Arc<dyn Provider> {
+        provider(&self.bank, &self.clock, &self.faults)
+    }
+
+    /// A key that was not used before.
+    pub(super) fn key(&self) -> String {
+        format!("key-{}", self.keys.fetch_add(1, Ordering::SeqCst))
+    }
+
+    /// Seats that `buyer` holds for ten minutes, at these prices in euro cents: A1, A2, …
+    pub(super) fn hold(&self, buyer: &Caller, prices: &[i64]) -> String {
+        let id = ReservationId::new(self.clock.now()).to_string();
+        let seats = prices.iter().zip(1..).map(|(price, number)| ReservedSeat {
+            label: format!("A{number}"),
+            row: "A".to_owned(),
+            category: "standard".to_owned(),
+            price: Some(euro(*price)),
+            ..ReservedSeat::default()
+        });
+        let expires = self.clock.now() + SignedDuration::from_mins(10);
+        let reservation = Reservation {
+            id: id.clone(),
+            showtime_id: ShowtimeId::from(Uuid::from_u128(9)).to_string(),
+            user_id: buyer.user().unwrap().id.to_string(),
+            theater_id: theater().to_string(),
+            state: ReservationState::Active.into(),
+            seats: seats.collect(),
+            total: Some(euro(prices.iter().sum())),
+            expire_time: Some(moviebooking_fields::time::to_wire(expires)),
+            ..Reservation::default()
+        };
+        self.reservations.held.lock().unwrap().insert(id.clone(), reservation);
+        id
+    }
+
+    /// The request that pays for a reservation in full.
+    pub(super) fn bill(&self, reservation: &str, token: &str) -> ChargeRequest {
+        let total = self.reservations.held.lock().unwrap()[reservation].total.clone();
+        ChargeRequest {
+            reservation_id: reservation.to_owned(),
+            amount: total,
+            payment_token: token.to_owned(),
+            request_id: self.key(),
+        }
+    }
+
+    pub(super) async fn charge(&self, caller: &Caller, message: &ChargeRequest) -> Result<Payment, Status> {
+        PaymentsService::charge(&self.service, request(caller, message))
+            .await
+            .map(tonic::Response::into_inner)
+    }
+
+    /// A payment for seats at these prices that went well.
+    pub(super) async fn paid(&self, buyer: &Caller, prices: &[i64]) -> Payment {
+        let reservation = self.hold(buyer, prices);
+        self.charge(buyer, &self.bill(&reservation, "tok_approve")).await.unwrap()
+    }
+
+    pub(super) async fn refund(&self, caller: &Caller, message: &RefundRequest) -> Result<Payment, Status> {
+        refund_at(&self.service, caller, message).await
+    }
+
+    /// A payment with its history, as an admin sees it.
+    pub(super) async fn payment(&self, id: &str) -> Payment {
+        let message = GetPaymentRequest { id: id.to_owned() };
+        self.service.get_payment(request(&admin(), &message)).await.unwrap().into_inner()
+    }
+
+    /// The only payment for a reservation.
+    pub(super) async fn payment_for(&self, reservation: &str) -> Payment {
+        let query = sql("SELECT id FROM payments WHERE reservation_id = $1");
+        let rows = query.bind(Uuid::try_parse(reservation).unwrap()).fetch_all(&self.db).await.unwrap();
+        assert_eq!(rows.len(), 1);
+        self.payment(&rows[0].get::<Uuid>("id").unwrap().to_string()).await
+    }
+
+    /// Lets workers run, with the time passing that they wait for, until nothing is left to do.
+    pub(super) async fn settle(&self) {
+        for _ in 0..40 {
+            self.service.tick().await.unwrap();
+            let open = "SELECT 1 AS one FROM payments WHERE due_at IS NOT NULL \
+                 UNION ALL SELECT 1 AS one FROM refunds WHERE due_at IS NOT NULL";
+            if sql(open).fetch_all(&self.db).await.unwrap().is_empty() {
+                return;
+            }
+            self.clock.advance(SignedDuration::from_mins(1));
+        }
+        panic!("it never settles");
+    }
+
+    /// Waits until a payment has this state.
+    pub(super) async fn until(&self, id: &str, state: &str) {
+        let settled = async {
+            while self.payment(id).await.state().as_str_name() != state {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), settled).await.unwrap();
+    }
+
+    /// Checks that bank, payments, seats and tickets agree, and that nothing is left to do.
+    pub(super) async fn check(&self) {
+        let bank = self.bank_payments().await;
+        let rows = sql("SELECT * FROM payments").fetch_all(&self.db).await.unwrap();
+        let mut bought = 0;
+        let mut known = 0;
+        for row in &rows {
+            let payment = crate::payment::Payment::read(row).unwrap();
+            let (id, amount) = (payment.id, payment.amount.minor);
+            assert_eq!(payment.lease, crate::store::Lease::default(), "{id} is unfinished");
+            assert!(payment.token.is_none(), "{id} keeps its token");
+            assert_eq!(payment.refunded, payment.refund_reserved, "{id}");
+            let at_bank = bank.get(&id.uuid()).copied();
+            known += usize::from(at_bank.is_some());
+            let issued = self.tickets.issued.lock().unwrap().clone();
+            let tickets: Vec<_> =
+                issued.iter().filter(|ticket| ticket.payment_id == id.to_string()).collect();
+            bought += tickets.len();
+            let reservation =
+                self.reservations.held.lock().unwrap()[&payment.reservation_id.to_string()].clone();
+            let sold = reservation.payment_id == id.to_string();
+            match payment.state.name() {
+                "DECLINED" => assert!(at_bank.is_none() && tickets.is_empty() && !sold, "{id}"),
+                "VOIDED" => {
+                    assert_eq!(
+                        at_bank,
+                        Some(AtBank { authorised: amount, captured: 0, refunded: 0, voided: true })
+                    );
+                    assert!(
+                        tickets.is_empty() && (!sold || reservation.seats.iter().all(|seat| seat.freed)),
+                        "{id}"
+                    );
+                }
+                state @ ("COMPLETED" | "PARTIALLY_REFUNDED" | "REFUNDED") => {
+                    let refunded = payment.refunded;
+                    let expected = AtBank { authorised: amount, captured: amount, refunded, voided: false };
+                    assert_eq!(at_bank, Some(expected), "{id}");
+                    assert_eq!(state == "COMPLETED", refunded == 0, "{id}");
+                    assert_eq!(state == "REFUNDED", refunded == amount, "{id}");
+                    assert_eq!(
+                        tickets.len(),
+                        if payment.failure.is_some() { 0 } else { reservation.seats.len() }
+                    );
+                    assert!(sold, "{id}");
+                    for ticket in tickets {
+                        let seat = reservation.seats.iter().find(|seat| seat.label == ticket.seat).unwrap();
+                        assert_eq!(ticket.state() == TicketState::Void, seat.freed, "{id} {}", seat.label);
+                    }
+                }
+                state => panic!("{id} is left {state}"),
+            }
+        }
+        assert_eq!(self.tickets.issued.lock().unwrap().len(), bought, "a ticket without a payment");
+        assert_eq!(bank.len(), known, "the bank has a payment that payments has not");
+    }
+
+    async fn bank_payments(&self) -> HashMap<Uuid, AtBank> {
+        let rows = sql("SELECT * FROM bank_payments").fetch_all(self.bank.db()).await.unwrap();
+        rows.iter()
+            .map(|row| {
+                let at_bank = AtBank {
+                    authorised: row.get("authorised").unwrap(),
+                    captured: row.get("captured").unwrap(),
+                    refunded: row.get("refunded").unwrap(),
+                    voided: row.get("voided").unwrap(),
+                };
+                (row.get("payment_id").unwrap(), at_bank)
+            })
+            .collect()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct AtBank {
+    authorised: i64,
+    captured: i64,
+    refunded: i64,
+    voided: bool,
+}
+
+fn provider(bank: &TestDb, clock: &Arc<ManualClock>, faults: &Arc<Faults>) -> Arc<dyn Provider> {
+    let clock: SharedClock = clock.clone();
+    let bank = SandboxBank::new(bank.db().clone(), clock, Duration::ZERO);
+    Arc::new(Line { bank, faults: Arc::clone(faults) })
+}
+
+fn replica(
+    limits: Limits,
+    db: &Db,
+    bank: &TestDb,
+    clock: &Arc<ManualClock>,
+    faults: &Arc<Faults>,
+    reservations: &Reservations,
+    tickets: &Tickets,
+) -> Service {
+    let shared: SharedClock = clock.clone();
+    let credentials = ServiceCredentials::new("payments", ServiceSecret::random(), Arc::clone(&shared));
+    let link = |to, routes| -> ServiceLink { credentials.link(to, Link::local(routes)) };
+    let to_reservations = Routes::new(ReservationsServiceServer::new(reservations.clone()))
+        .add_service(ReservationsInternalServer::new(reservations.clone()));
+    let to_tickets = Routes::new(TicketsInternalServer::new(tickets.clone()));
+    Service::within(
+        limits,
+        db.clone(),
+        shared,
+        provider(bank, clock, faults),
+        link("reservations", to_reservations),
+        link("tickets", to_tickets),
+    )
+}
+
+pub(super) async fn refund_at(
+    service: &Service,
+    caller: &Caller,
+    message: &RefundRequest,
+) -> Result<Payment, Status> {
+    PaymentsService::refund(service, request(caller, message)).await.map(tonic::Response::into_inner)
+}
+
+/// A request as the layer before the handlers passes it on.
+pub(super) fn request<M: Clone>(caller: &Caller, message: &M) -> Request<M> {
+    let mut request = Request::new(message.clone());
+    request.extensions_mut().insert(caller.clone());
+    request
+}
+
+pub(super) fn euro(minor: i64) -> WireMoney {
+    WireMoney { amount_minor: minor, currency_code: "EUR".to_owned() }
+}
+
+pub(super) fn reason(outcome: &Result<Payment, Status>) -> Option<Reason> {
+    reason_of(outcome.as_ref().unwrap_err())
+}
+
+fn user(admin: bool, staff_of: Vec<TheaterId>) -> Caller {
+    let id = UserId::from(Uuid::new_v4());
+    let session = SessionId::from(Uuid::new_v4());
+    Caller::User(Arc::new(User { id, session, admin, staff_of, expire_time: Timestamp::MAX }))
+}
+
+pub(super) fn customer() -> Caller {
+    user(false, Vec::new())
+}
+
+pub(super) fn staff() -> Caller {
+    user(false, vec![theater()])
+}
+
+pub(super) fn staff_elsewhere() -> Caller {
+    user(false, vec![TheaterId::from(Uuid::from_u128(8))])
+}
+
+pub(super) fn admin() -> Caller {
+    user(true, Vec::new())
+}

@@ -1,0 +1,246 @@
+//! What happens to a reservation after it was made: by its buyer, by payments, and when its showtime is cancelled.
+
+use jiff::Timestamp;
+use moviebooking_auth::Caller;
+use moviebooking_domain::id::{PaymentId, ReservationId, ShowtimeId};
+use moviebooking_proto::reservations::v1 as wire;
+use moviebooking_store::idempotency::Request;
+
+use crate::{
+    Service, convert,
+    error::{Error, NamedSeat},
+    reservation::{Reservation, State},
+    store::{self, Turn},
+};
+
+/// A change of one reservation; what its request has is in it.
+enum Step<'a> {
+    Extend,
+    Release,
+    Confirm(PaymentId),
+    Free(PaymentId, &'a [String]),
+}
+
+impl Service {
+    /// Lets the hold last longer.
+    ///
+    /// # Errors
+    /// Why it is no live hold; [`Error::HoldCapReached`].
+    pub(crate) async fn extend(
+        &self,
+        caller: &Caller,
+        id: ReservationId,
+        key: &Request,
+    ) -> Result<wire::Reservation, Error> {
+        let result = self.change_own(caller, id, key, Step::Extend).await;
+        self.or_answer_of_before(result, key).await
+    }
+
+    /// Gives the held seats back. What is released or expired stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyPaid`]
+    pub(crate) async fn release(
+        &self,
+        caller: &Caller,
+        id: ReservationId,
+        key: &Request,
+    ) -> Result<wire::Reservation, Error> {
+        let result = self.change_own(caller, id, key, Step::Release).await;
+        self.or_answer_of_before(result, key).await
+    }
+
+    /// Turns the hold into a sale to `payment`. Again for the same payment: nothing changes.
+    ///
+    /// # Errors
+    /// Why it is no live hold; [`Error::AlreadyPaid`] when it was sold to another payment.
+    pub(crate) async fn confirm(
+        &self,
+        id: ReservationId,
+        payment: PaymentId,
+    ) -> Result<wire::Reservation, Error> {
+        let found = store::reservation(&self.db, id).await?.ok_or(Error::ReservationNotFound)?;
+        self.change(found, None, Step::Confirm(payment)).await
+    }
+
+    /// Frees seats that were sold to `payment`; all of them when none is named. What is free already, or was never
+    /// sold to it, stays so.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyPaid`] when it was sold to another payment; [`Error::NotOfReservation`].
+    pub(crate) async fn free(
+        &self,
+        id: ReservationId,
+        payment: PaymentId,
+        seats: &[String],
+    ) -> Result<wire::Reservation, Error> {
+        let found = store::reservation(&self.db, id).await?.ok_or(Error::ReservationNotFound)?;
+        self.change(found, None, Step::Free(payment, seats)).await
+    }
+
+    async fn change_own(
+        &self,
+        caller: &Caller,
+        id: ReservationId,
+        key: &Request,
+        step: Step<'_>,
+    ) -> Result<wire::Reservation, Error> {
+        caller.user()?;
+        let found = store::reservation(&self.db, id).await?.ok_or(Error::ReservationNotFound)?;
+        if !caller.is(found.user) && !caller.runs(found.theater) {
+            return Err(Error::ReservationNotFound);
+        }
+        self.change(found, Some(key), step).await
+    }
+
+    async fn change(
+        &self,
+        found: Reservation,
+        key: Option<&Request>,
+        step: Step<'_>,
+    ) -> Result<wire::Reservation, Error> {
+        let (id, showtime) = (found.id, found.showtime);
+        let place = self.boards.place(showtime);
+        let slot = place.wait().await;
+        let mut turn = Turn::take(&self.db, showtime).await?;
+        let before = turn.reservation(id).await?;
+        let now = self.clock.now();
+        let Some(to) = step.of(&before, now)? else {
+            drop(turn);
+            return self.unchanged(convert::reservation(&before, now), key, now).await;
+        };
+        let answer = convert::reservation(&to, now);
+        if let Some(key) = key
+            && let Some(before) = key.record(turn.tx(), &answer, now).await?
+        {
+            return Ok(before);
+        }
+        match step {
+            // A replica whose clock is ahead of ours may have given the seats to another buyer.
+            Step::Extend if !turn.extend(&to).await? => return Err(Error::HoldExpired),
+            Step::Release if !turn.release(&to).await? => return Err(Error::HoldExpired),
+            Step::Confirm(_) if !turn.sell(&to).await? => return Err(Error::HoldExpired),
+            Step::Free(..) => {
+                let still = to.labels();
+                let freed = before.labels().into_iter().filter(|label| !still.contains(label)).collect();
+                turn.free(&to, freed).await?;
+            }
+            Step::Extend | Step::Release | Step::Confirm(_) => {}
+        }
+        place.leave_changed(slot, &turn.commit().await?);
+        self.watches.wake(showtime);
+        Ok(answer)
+    }
+
+    /// The answer to a request that changes nothing: what its key says was answered before, or else what is so now, which
+    /// its key keeps.
+    async fn unchanged(
+        &self,
+        answer: wire::Reservation,
+        key: Option<&Request>,
+        now: Timestamp,
+    ) -> Result<wire::Reservation, Error> {
+        let Some(key) = key else { return Ok(answer) };
+        let mut tx = self.db.begin().await?;
+        if let Some(before) = key.record(&mut tx, &answer, now).await? {
+            return Ok(before);
+        }
+        tx.commit().await?;
+        Ok(answer)
+    }
+
+    /// Releases the holds of a cancelled showtime and takes no more. Sold seats stay sold. Again: nothing changes.
+    pub(crate) async fn close(&self, showtime: ShowtimeId) -> Result<(), Error> {
+        let place = self.boards.place(showtime);
+        let slot = place.wait().await;
+        let mut turn = Turn::take(&self.db, showtime).await?;
+        if turn.is_closed() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        for hold in turn.active_holds(now).await? {
+            turn.release(&Reservation { state: State::Released, updated_at: now, ..hold }).await?;
+        }
+        turn.close(now).await?;
+        place.leave_changed(slot, &turn.commit().await?);
+        self.watches.wake(showtime);
+        Ok(())
+    }
+}
+
+impl Step<'_> {
+    /// What the reservation becomes; `None` when it stays as it is.
+    fn of(&self, before: &Reservation, now: Timestamp) -> Result<Option<Reservation>, Error> {
+        let to = Reservation { updated_at: now, ..before.clone() };
+        match self {
+            Self::Extend => {
+                before.must_be_active(now)?;
+                let expires_at = before.extended(now)?;
+                Ok((expires_at > before.expires_at).then_some(Reservation { expires_at, ..to }))
+            }
+            Self::Release => match before.state {
+                State::Confirmed => Err(Error::AlreadyPaid),
+                _ if before.is_active(now) => Ok(Some(Reservation { state: State::Released, ..to })),
+                _ => Ok(None),
+            },
+            Self::Confirm(payment) if before.state == State::Confirmed => {
+                if before.payment == Some(*payment) { Ok(None) } else { Err(Error::AlreadyPaid) }
+            }
+            Self::Confirm(payment) => {
+                before.must_be_active(now)?;
+                Ok(Some(Reservation { state: State::Confirmed, payment: Some(*payment), ..to }))
+            }
+            Self::Free(payment, seats) => free(before, to, *payment, seats),
+        }
+    }
+}
+
+fn free(
+    before: &Reservation,
+    mut to: Reservation,
+    payment: PaymentId,
+    seats: &[String],
+) -> Result<Option<Reservation>, Error> {
+    if before.payment.is_some_and(|other| other != payment) {
+        return Err(Error::AlreadyPaid);
+    }
+    let unknown: Vec<NamedSeat> = seats
+        .iter()
+        .enumerate()
+        .filter(|(_, label)| !before.seats.iter().any(|seat| seat.label == **label))
+        .map(|(position, label)| NamedSeat { label: label.clone(), position: Some(position) })
+        .collect();
+    if !unknown.is_empty() {
+        return Err(Error::NotOfReservation(unknown));
+    }
+    if before.state != State::Confirmed {
+        return Ok(None);
+    }
+    for seat in &mut to.seats {
+        seat.freed |= seats.is_empty() || seats.contains(&seat.label);
+    }
+    if to.seats == before.seats {
+        return Ok(None);
+    }
+    if to.seats.iter().all(|seat| seat.freed) {
+        to.state = State::Released;
+    }
+    Ok(Some(to))
+}
+
+impl Service {
+    /// A request that was refused may have had its effect before; then the answer of then is given again.
+    pub(crate) async fn or_answer_of_before(
+        &self,
+        result: Result<wire::Reservation, Error>,
+        key: &Request,
+    ) -> Result<wire::Reservation, Error> {
+        match result {
+            Err(error) if error.may_be_of_a_repetition() => match key.lookup(&self.db).await? {
+                Some(answer) => Ok(answer),
+                None => Err(error),
+            },
+            result => result,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What is read and written, in operations named for the use case.
+//!
+//! Every change of a showtime's seats goes through a [`Turn`], or, on PostgreSQL, through [`hold_at_once`].
+
+mod at_once;
+mod read;
+mod rows;
+mod turn;
+
+pub(crate) use at_once::hold_at_once;
+pub(crate) use read::{Filter, board, catch_up, changed_since, changes_after, claims, list, reservation};
+pub(crate) use turn::Turn;

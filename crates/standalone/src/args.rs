@@ -1,0 +1,93 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs a whole cinema ticketing platform on this machine: six services and the gateway in one process, with an SQLite
+/// file for each service in one data folder.
+///
+/// Every option can also be set by the environment variable that is named with it, or in a file `.env` in the working
+/// directory. Without a command the platform is served.
+#[derive(Debug, Parser)]
+#[command(name = "moviebooking", version, args_conflicts_with_subcommands = false)]
+pub struct Cli {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to serve.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// The data folder.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// What to log.
+    #[command(flatten)]
+    pub log: moviebooking_serve::LogArgs,
+}
+
+/// What else the program does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Load data from a file into the platform; it may be running meanwhile.
+    Import {
+        /// What the file holds.
+        #[command(subcommand)]
+        what: Import,
+    },
+}
+
+/// What can be imported.
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// Add movies to the catalogue.
+    Movies(moviebooking_movies::import::cli::Args),
+}
+
+/// Where the platform keeps its data.
+#[derive(Debug, Clone, Args)]
+pub struct DataArgs {
+    /// Folder for the databases; it is made where it is missing.
+    #[arg(long = "data", env = "MOVIEBOOKING_DATA", value_name = "FOLDER", default_value = "data", global = true)]
+    pub folder: PathBuf,
+}
+
+/// How the platform is served.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Address and port of the gateway: REST, gRPC-Web and gRPC.
+    #[arg(long, env = "MOVIEBOOKING_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
+    pub listen: SocketAddr,
+    /// Whether to fill an empty data folder with a demo cinema and keep its showtimes for the coming seven days. `auto`
+    /// does it where the platform can be reached from this machine only.
+    #[arg(long, env = "MOVIEBOOKING_DEMO", value_enum, default_value_t = Demo::Auto)]
+    pub demo: Demo,
+    /// The gateway's own settings.
+    #[command(flatten)]
+    pub gateway: moviebooking_gateway::Config,
+    /// The users service's own settings.
+    #[command(flatten)]
+    pub users: moviebooking_users::Config,
+}
+
+/// Whether to make a demo cinema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Demo {
+    /// Where the platform listens on a loopback address.
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+impl ServeArgs {
+    /// Whether a demo cinema is wanted.
+    pub fn wants_demo(&self) -> bool {
+        match self.demo {
+            Demo::Auto => self.listen.ip().is_loopback(),
+            Demo::On => true,
+            Demo::Off => false,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The demo cinema: two theaters in two time zones, four halls, a real catalogue, a week of showtimes, three accounts.
+//!
+//! Everything but the catalogue and the first admin goes through the services' own interface, so the demo obeys every
+//! rule. Each step looks whether it was done before: a start that was cut off is made good by the next, and each start
+//! adds the days that have come into view.
+
+pub(crate) mod accounts;
+mod api;
+mod halls;
+mod schedule;
+
+use moviebooking_proto::users::v1::{RegisterRequest, Roles, SetRolesRequest};
+use moviebooking_serve::StartError;
+use tonic::{Code, Status};
+
+use self::{
+    accounts::{Account, Accounts},
+    api::Api,
+};
+use crate::Platform;
+
+/// The catalogue: see `crates/movies/data/README.md` for its source and licence.
+const CATALOGUE: &[u8] = include_bytes!("../../../movies/data/movies.json");
+
+/// Makes the demo, or what is missing of it.
+///
+/// # Errors
+/// When a service refuses a step.
+pub async fn seed(platform: &Platform, accounts: &Accounts) -> Result<(), StartError> {
+    platform.import_movies(CATALOGUE).await?;
+    steps(platform, accounts).await.map_err(|status| {
+        StartError::software(format!("the demo cinema could not be made: {}", status.message()))
+    })
+}
+
+async fn steps(platform: &Platform, accounts: &Accounts) -> Result<(), Status> {
+    let Account { email, password } = &accounts.admin;
+    platform.bootstrap_admin(email, password, "Demo Admin").await?;
+    let mut api = Api::sign_in(platform.links(), email, password).await?;
+    register(&mut api, &accounts.customer, "Demo Customer").await?;
+    let staff = register(&mut api, &accounts.staff, "Demo Staff").await?;
+
+    let theaters = schedule::theaters(&mut api).await?;
+    let first = theaters.first().map(|theater| theater.id.clone());
+    api.users
+        .set_roles(SetRolesRequest {
+            id: staff,
+            roles: Some(Roles { admin: false, staff_of_theaters: first.into_iter().collect() }),
+            request_id: String::new(),
+        })
+        .await?;
+    schedule::showtimes(&mut api, &theaters, platform.now()).await
+}
+
+/// The id of the account, registered now or before.
+async fn register(api: &mut Api, account: &Account, name: &str) -> Result<String, Status> {
+    let request = RegisterRequest {
+        email: account.email.clone(),
+        password: account.password.clone(),
+        display_name: name.to_owned(),
+        request_id: uuid::Uuid::now_v7().to_string(),
+    };
+    match api.users.register(request).await {
+        Ok(user) => Ok(user.into_inner().id),
+        Err(status) if status.code() == Code::AlreadyExists => api.user_id(&account.email).await,
+        Err(status) => Err(status),
+    }
+}

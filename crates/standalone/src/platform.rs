@@ -1,0 +1,190 @@
+//! The services, linked with each other, behind the gateway.
+
+use std::sync::Arc;
+
+use axum::Router;
+use jiff::Timestamp;
+use moviebooking_auth::{Keys, KeysFromUsers, ServiceCredentials, ServiceSecret, Verifier, protect};
+use moviebooking_domain::clock::SharedClock;
+use moviebooking_gateway::{Gateway, Upstreams};
+use moviebooking_movies::import;
+use moviebooking_payments::provider::sandbox::{self, SandboxBank};
+use moviebooking_serve::{Link, LinkSlot, StartError};
+use moviebooking_store::Db;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, service::Routes};
+
+use crate::{DataFolder, args::ServeArgs};
+
+/// A link to each service.
+pub(crate) struct Links {
+    pub(crate) users: Link,
+    pub(crate) movies: Link,
+    pub(crate) theaters: Link,
+    pub(crate) reservations: Link,
+    pub(crate) payments: Link,
+    pub(crate) tickets: Link,
+}
+
+/// The running platform, without a port.
+pub struct Platform {
+    links: Links,
+    users: moviebooking_users::Service,
+    movies: moviebooking_movies::Service,
+    reservations: moviebooking_reservations::Service,
+    payments: moviebooking_payments::Service,
+    tickets: moviebooking_tickets::Service,
+    movies_db: Db,
+    clock: SharedClock,
+    gateway: Gateway,
+}
+
+impl Platform {
+    /// Opens every database and links the services with each other.
+    ///
+    /// # Errors
+    /// When a database or a setting cannot be used.
+    pub async fn open(folder: &DataFolder, args: &ServeArgs, clock: SharedClock) -> Result<Self, StartError> {
+        let secret = ServiceSecret::random();
+        let (links, slots) = Links::unfilled();
+        let keys = Arc::new(Keys::new(KeysFromUsers::new(links.users.clone()), Arc::clone(&clock)));
+        let verifier =
+            |service| Verifier::new(service, Arc::clone(&keys), Some(secret.clone()), Arc::clone(&clock));
+        let credentials = |service| ServiceCredentials::new(service, secret.clone(), Arc::clone(&clock));
+        let database = |service, migrations| folder.database(service, migrations, &*clock);
+
+        let users = moviebooking_users::Service::new(
+            database(moviebooking_users::NAME, &moviebooking_users::MIGRATIONS).await?,
+            Arc::clone(&clock),
+            args.users.clone(),
+        );
+        let theaters = moviebooking_theaters::Service::new(
+            database(moviebooking_theaters::NAME, &moviebooking_theaters::MIGRATIONS).await?,
+            Arc::clone(&clock),
+        );
+        let movies_db = database(moviebooking_movies::NAME, &moviebooking_movies::MIGRATIONS).await?;
+        let from_movies = credentials(moviebooking_movies::NAME);
+        let movies = moviebooking_movies::Service::new(
+            movies_db.clone(),
+            Arc::clone(&clock),
+            from_movies.link(moviebooking_theaters::NAME, links.theaters.clone()),
+            from_movies.link(moviebooking_reservations::NAME, links.reservations.clone()),
+        );
+        let from_reservations = credentials(moviebooking_reservations::NAME);
+        let reservations = moviebooking_reservations::Service::new(
+            database(moviebooking_reservations::NAME, &moviebooking_reservations::MIGRATIONS).await?,
+            Arc::clone(&clock),
+            from_reservations.link(moviebooking_movies::NAME, links.movies.clone()),
+            from_reservations.link(moviebooking_theaters::NAME, links.theaters.clone()),
+        );
+        let from_tickets = credentials(moviebooking_tickets::NAME);
+        let tickets = moviebooking_tickets::Service::new(
+            database(moviebooking_tickets::NAME, &moviebooking_tickets::MIGRATIONS).await?,
+            Arc::clone(&clock),
+            from_tickets.link(moviebooking_movies::NAME, links.movies.clone()),
+            from_tickets.link(moviebooking_theaters::NAME, links.theaters.clone()),
+        );
+        let bank = database("bank", &sandbox::MIGRATIONS).await?;
+        let from_payments = credentials(moviebooking_payments::NAME);
+        let payments = moviebooking_payments::Service::new(
+            database(moviebooking_payments::NAME, &moviebooking_payments::MIGRATIONS).await?,
+            Arc::clone(&clock),
+            Arc::new(SandboxBank::new(bank, Arc::clone(&clock), sandbox::SLOW_REPLY)),
+            from_payments.link(moviebooking_reservations::NAME, links.reservations.clone()),
+            from_payments.link(moviebooking_tickets::NAME, links.tickets.clone()),
+        );
+
+        let fill = |slot: LinkSlot, routes: Routes, service| slot.fill(protect(routes, verifier(service)));
+        fill(slots.users, users.routes(), moviebooking_users::NAME);
+        fill(slots.movies, movies.routes(), moviebooking_movies::NAME);
+        fill(slots.theaters, theaters.routes(), moviebooking_theaters::NAME);
+        fill(slots.reservations, reservations.routes(), moviebooking_reservations::NAME);
+        fill(slots.payments, payments.routes(), moviebooking_payments::NAME);
+        fill(slots.tickets, tickets.routes(), moviebooking_tickets::NAME);
+
+        // No service token ever comes from outside: the gateway knows no secret to take one by.
+        let edge = Verifier::new("gateway", Arc::clone(&keys), None, Arc::clone(&clock));
+        let gateway = Gateway::new(links.upstreams(), edge, args.gateway.clone()).await?;
+        Ok(Self { links, users, movies, reservations, payments, tickets, movies_db, clock, gateway })
+    }
+
+    /// What the gateway answers: REST, gRPC-Web and gRPC.
+    pub fn router(&self) -> Router {
+        self.gateway.router()
+    }
+
+    /// Does what the services do on their own, until told to stop.
+    pub async fn run_background(&self, shutdown: CancellationToken) {
+        tokio::join!(
+            self.users.run_background(shutdown.clone()),
+            self.movies.run_background(shutdown.clone()),
+            self.reservations.run_background(shutdown.clone()),
+            self.payments.run_background(shutdown.clone()),
+            self.tickets.run_background(shutdown.clone()),
+            self.gateway.run_background(shutdown),
+        );
+    }
+
+    pub(crate) fn links(&self) -> &Links {
+        &self.links
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) async fn bootstrap_admin(&self, email: &str, password: &str, name: &str) -> Result<(), Status> {
+        self.users.bootstrap_admin(email, password, name).await.map(drop)
+    }
+
+    /// Fills the catalogue from JSON; what is there already is left as it is.
+    pub(crate) async fn import_movies(&self, json: &[u8]) -> Result<(), StartError> {
+        import::run(&self.movies_db, &*self.clock, json, import::Format::Json, &mut import::Silent)
+            .await
+            .map(drop)
+            .map_err(|error| StartError::software(format!("the demo catalogue cannot be imported: {error}")))
+    }
+}
+
+/// The other ends of [`Links`], to be filled when the services exist.
+struct Slots {
+    users: LinkSlot,
+    movies: LinkSlot,
+    theaters: LinkSlot,
+    reservations: LinkSlot,
+    payments: LinkSlot,
+    tickets: LinkSlot,
+}
+
+impl Links {
+    fn unfilled() -> (Self, Slots) {
+        let (users, to_users) = Link::slot();
+        let (movies, to_movies) = Link::slot();
+        let (theaters, to_theaters) = Link::slot();
+        let (reservations, to_reservations) = Link::slot();
+        let (payments, to_payments) = Link::slot();
+        let (tickets, to_tickets) = Link::slot();
+        (
+            Self { users, movies, theaters, reservations, payments, tickets },
+            Slots {
+                users: to_users,
+                movies: to_movies,
+                theaters: to_theaters,
+                reservations: to_reservations,
+                payments: to_payments,
+                tickets: to_tickets,
+            },
+        )
+    }
+
+    fn upstreams(&self) -> Upstreams {
+        Upstreams::from_iter([
+            (moviebooking_users::NAME, self.users.clone()),
+            (moviebooking_movies::NAME, self.movies.clone()),
+            (moviebooking_theaters::NAME, self.theaters.clone()),
+            (moviebooking_reservations::NAME, self.reservations.clone()),
+            (moviebooking_payments::NAME, self.payments.clone()),
+            (moviebooking_tickets::NAME, self.tickets.clone()),
+        ])
+    }
+}

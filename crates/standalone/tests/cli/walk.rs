@@ -1,0 +1,51 @@
+//! What the platform prints is true: the walk from login to ticket works when it is pasted into a shell.
+
+use std::process::{Command, Output};
+
+use crate::program::{Serving, command, run};
+
+fn sh(folder: &std::path::Path, script: &str) -> Output {
+    Command::new("sh").arg("-eu").arg("-c").arg(script).current_dir(folder).output().unwrap()
+}
+
+#[test]
+fn the_printed_walk_ends_with_a_ticket_and_a_second_start_reuses_the_data() {
+    let folder = tempfile::tempdir().unwrap();
+    for start in ["first", "second"] {
+        let mut started = command(folder.path());
+        started.args(["--listen", "127.0.0.1:0"]);
+        let mut serving = Serving::start(started);
+        serving.read_until("ticket.pdf");
+        let walk = serving.greeting.lines().filter_map(|line| line.strip_prefix("  ")).collect::<Vec<_>>().join("\n");
+        let walked = sh(folder.path(), &walk);
+        let printed = String::from_utf8_lossy(&walked.stdout).into_owned();
+        assert!(walked.status.success(), "{start}: {printed}{}", String::from_utf8_lossy(&walked.stderr));
+        assert!(printed.contains("\"state\":\"VALID\""), "{start}: {printed}");
+        let pdf = std::fs::read(folder.path().join("ticket.pdf")).unwrap();
+        assert!(pdf.starts_with(b"%PDF-"), "{start}");
+        std::fs::remove_file(folder.path().join("ticket.pdf")).unwrap();
+
+        let count = sh(folder.path(), &format!("curl -s '{}/theaters'", serving.url));
+        assert_eq!(String::from_utf8_lossy(&count.stdout).matches("\"timeZone\"").count(), 2, "{start}");
+        assert_eq!(serving.terminate(), Some(0));
+    }
+}
+
+#[test]
+fn an_import_into_the_data_folder_says_what_became_of_every_row() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("movies.csv"),
+        "Title,Release Date,Running Time min\nMetropolis,Mar 13 1927,153\n,Jan 01 2000,90\n",
+    )
+    .unwrap();
+    let imported = run(folder.path(), &["import", "movies", "movies.csv", "--json"]);
+    let printed = String::from_utf8_lossy(&imported.stdout).into_owned();
+    assert!(imported.status.success(), "{printed}{}", String::from_utf8_lossy(&imported.stderr));
+    assert!(printed.contains("\"imported\":1") && printed.contains("\"rejected\":1"), "{printed}");
+    let again = run(folder.path(), &["import", "movies", "movies.csv", "--json"]);
+    assert!(String::from_utf8_lossy(&again.stdout).contains("\"unchanged\":1"));
+
+    let missing = run(folder.path(), &["import", "movies", "nowhere.json"]);
+    assert_eq!(missing.status.code(), Some(66));
+}

@@ -1,0 +1,63 @@
+//! Issuing tickets: one for each sold seat, once.
+
+use moviebooking_domain::id::TicketId;
+use moviebooking_store::retry;
+
+use crate::{
+    Service, TicketError,
+    code::Claims,
+    store::{self, IssueError},
+    ticket::{Sale, Seat, Ticket},
+};
+
+impl From<IssueError> for TicketError {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::SeatSold => Self::SeatSold,
+            IssueError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl Service {
+    /// The tickets for these seats, at least one; they are issued if the payment has none. What was issued before is
+    /// answered without asking anybody else.
+    pub(crate) async fn issue(&self, sale: Sale, seats: &[Seat]) -> Result<Vec<Ticket>, TicketError> {
+        let mut tickets = store::of_payment(&self.db, sale.payment).await?;
+        if tickets.is_empty() {
+            let wanted = self.write(sale, seats).await?;
+            tickets = retry(|| store::issue(&self.db, sale.payment, &wanted)).await?;
+        }
+        if same_sale(&tickets, sale, seats) { Ok(tickets) } else { Err(TicketError::IssuedOtherwise) }
+    }
+
+    async fn write(&self, sale: Sale, seats: &[Seat]) -> Result<Vec<Ticket>, TicketError> {
+        let show = self.shows.get(sale.showtime).await?;
+        let key = self.keys.get().await?.newest();
+        let now = self.clock.now();
+        // Ids of one millisecond are random among themselves; sorted they keep the order of the seats.
+        let mut ids: Vec<TicketId> = seats.iter().map(|_| TicketId::new(now)).collect();
+        ids.sort_unstable();
+        let ticket = |(id, seat): (TicketId, &Seat)| {
+            let claims =
+                Claims { ticket: id, showtime: sale.showtime, start: show.start, seat: seat.label.clone() };
+            Ticket {
+                id,
+                sale,
+                seat: seat.clone(),
+                show: (*show).clone(),
+                code: key.sign(&claims),
+                issued: now,
+                checked_in: None,
+                voided: None,
+            }
+        };
+        Ok(ids.into_iter().zip(seats).map(ticket).collect())
+    }
+}
+
+/// Whether the tickets are what was asked for, in whatever order the seats were named.
+fn same_sale(tickets: &[Ticket], sale: Sale, seats: &[Seat]) -> bool {
+    tickets.len() == seats.len()
+        && tickets.iter().all(|ticket| ticket.sale == sale && seats.contains(&ticket.seat))
+}

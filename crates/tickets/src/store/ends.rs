@@ -1,0 +1,66 @@
+//! How a ticket ends: let in, or void. A ticket has one end, and each statement here changes only one that has none.
+
+use jiff::Timestamp;
+use moviebooking_domain::id::{PaymentId, TheaterId, TicketId};
+use moviebooking_store::{StoreError, Tx, sql};
+
+use super::row::{columns, ticket};
+use crate::ticket::{CheckIn, Ticket};
+
+/// Lets a ticket in, at one of `theaters` if they are given. `None` means that it was not valid, or not for there.
+pub(crate) async fn check_in(
+    tx: &mut Tx,
+    id: TicketId,
+    theaters: Option<&[TheaterId]>,
+    CheckIn { at, by }: CheckIn,
+) -> Result<Option<Ticket>, StoreError> {
+    let mut update = sql("UPDATE tickets SET checked_in_at = $2, checked_in_by = $3 \
+         WHERE id = $1 AND checked_in_at IS NULL AND voided_at IS NULL")
+    .bind(id)
+    .bind(at)
+    .bind(by);
+    if let Some(theaters) = theaters {
+        update.push(" AND theater_id IN ").push_list(theaters.iter().copied());
+    }
+    update.push(concat!(" RETURNING ", columns!()));
+    update.fetch_optional(tx).await?.as_ref().map(ticket).transpose()
+}
+
+/// Voids a ticket. `None` means that it was not valid.
+pub(crate) async fn void(
+    tx: &mut Tx,
+    id: TicketId,
+    at: Timestamp,
+    reason: &str,
+) -> Result<Option<Ticket>, StoreError> {
+    let row = sql(concat!(
+        "UPDATE tickets SET voided_at = $2, void_reason = $3 \
+         WHERE id = $1 AND checked_in_at IS NULL AND voided_at IS NULL RETURNING ",
+        columns!()
+    ))
+    .bind(id)
+    .bind(at)
+    .bind(reason)
+    .fetch_optional(tx)
+    .await?;
+    row.as_ref().map(ticket).transpose()
+}
+
+/// Voids those of a payment's tickets that are valid; of `ids` alone if there are any.
+pub(crate) async fn void_of_payment(
+    tx: &mut Tx,
+    payment: PaymentId,
+    ids: &[TicketId],
+    at: Timestamp,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let mut update = sql("UPDATE tickets SET voided_at = $2, void_reason = $3 \
+         WHERE payment_id = $1 AND checked_in_at IS NULL AND voided_at IS NULL")
+    .bind(payment)
+    .bind(at)
+    .bind(reason);
+    if !ids.is_empty() {
+        update.push(" AND id IN ").push_list(ids.iter().copied());
+    }
+    update.execute(tx).await.map(drop)
+}

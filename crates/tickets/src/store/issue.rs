@@ -1,0 +1,38 @@
+//! Issuing the tickets of a payment, once.
+
+use moviebooking_domain::id::PaymentId;
+use moviebooking_store::{Db, StoreError, sql};
+
+use super::{
+    of_payment,
+    row::{issued_columns, values},
+};
+use crate::ticket::Ticket;
+
+/// Why nothing was issued.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IssueError {
+    /// One of the seats has a ticket of another payment that is not void.
+    #[error("a seat has a ticket of another payment")]
+    SeatSold,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Stores the tickets of a payment, at least one, unless it has tickets: then those are returned and nothing is
+/// stored. Calls for one payment take turns.
+pub(crate) async fn issue(db: &Db, payment: PaymentId, wanted: &[Ticket]) -> Result<Vec<Ticket>, IssueError> {
+    let mut tx = db.begin().await?;
+    tx.lock("payment", payment.uuid()).await?;
+    let there = of_payment(&mut tx, payment).await?;
+    if !there.is_empty() {
+        return Ok(there);
+    }
+    let mut insert = sql(concat!("INSERT INTO tickets (", issued_columns!(), ") VALUES "));
+    insert.push_rows(wanted.iter().map(values));
+    insert.execute(&mut tx).await.map_err(|error| {
+        if error.is_unique("tickets_showtime_id_seat_key") { IssueError::SeatSold } else { error.into() }
+    })?;
+    tx.commit().await?;
+    Ok(wanted.to_vec())
+}

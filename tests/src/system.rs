@@ -1,0 +1,132 @@
+//! A platform that runs for as long as the tests of one program do.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use clap::Parser as _;
+use moviebooking_domain::clock::{Clock as _, SystemClock};
+use moviebooking_serve::{Server, bind, install_crypto_provider};
+use moviebooking_standalone::{Accounts, DataFolder, Platform, args::Cli, seed};
+use serde_json::json;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Grpc, Rest, key};
+
+/// The platform under test, on a port of its own.
+pub struct System {
+    /// Where the gateway listens.
+    pub address: SocketAddr,
+    /// The demo's accounts.
+    pub accounts: Accounts,
+    admin_token: OnceCell<String>,
+    staff_token: OnceCell<String>,
+    next_showtime: AtomicUsize,
+}
+
+impl System {
+    /// The platform that all tests of a program share: one process edition with the demo cinema, started once on a
+    /// runtime of its own, since each test's runtime ends with it.
+    pub fn shared() -> &'static Self {
+        static SYSTEM: OnceLock<System> = OnceLock::new();
+        SYSTEM.get_or_init(Self::start)
+    }
+
+    /// A platform of one's own, for a test that others would not want to share one with.
+    pub fn start() -> Self {
+        let (ready, started) = mpsc::channel();
+        thread::spawn(move || {
+            install_crypto_provider();
+            let data = tempfile::tempdir().expect("a folder for the data");
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            runtime.block_on(async {
+                let folder = data.path().to_str().expect("a path in UTF-8");
+                let cli = Cli::parse_from(["moviebooking", "--listen", "127.0.0.1:0", "--data", folder]);
+                let folder = DataFolder::open(&cli.data.folder).expect("the data folder");
+                let listener = bind(cli.serve.listen, "--listen").await.expect("a port");
+                let accounts = Accounts::create(folder.path()).expect("the demo's accounts");
+                let platform =
+                    Platform::open(&folder, &cli.serve, SystemClock::shared()).await.expect("the platform");
+                seed(&platform, &accounts).await.expect("the demo cinema");
+                let address = listener.local_addr().expect("an address");
+                let system = Self {
+                    address,
+                    accounts,
+                    admin_token: OnceCell::new(),
+                    staff_token: OnceCell::new(),
+                    next_showtime: AtomicUsize::new(0),
+                };
+                ready.send(system).expect("a test that waits");
+                let forever = CancellationToken::new();
+                let server = Server::new(platform.router());
+                tokio::join!(server.run(listener, forever.clone()), platform.run_background(forever));
+            });
+        });
+        started.recv().expect("the platform to start")
+    }
+
+    /// A REST client that nobody is signed in to.
+    pub fn rest(&self) -> Rest {
+        Rest::new(self.address)
+    }
+
+    /// A gRPC client that nobody is signed in to.
+    pub async fn grpc(&self) -> Grpc {
+        Grpc::connect(self.address).await
+    }
+
+    /// Signed in as the demo's customer.
+    pub async fn customer(&self) -> Rest {
+        self.rest().sign_in(&self.accounts.customer.email, &self.accounts.customer.password).await
+    }
+
+    /// Signed in as staff of the demo's first theater.
+    pub async fn staff(&self) -> Rest {
+        self.rest().remembered(&self.staff_token, &self.accounts.staff).await
+    }
+
+    /// Signed in as the demo's admin.
+    pub async fn admin(&self) -> Rest {
+        self.rest().remembered(&self.admin_token, &self.accounts.admin).await
+    }
+
+    /// A new customer, signed in.
+    pub async fn new_customer(&self) -> Rest {
+        let (email, password) = (format!("{}@buyers.example", key()), "a long enough password");
+        self.rest()
+            .post("/users/register", json!({"email": email, "password": password, "displayName": "A Buyer"}))
+            .await
+            .ok();
+        self.rest().sign_in(&email, password).await
+    }
+
+    /// The id of a showtime that is on sale, hours from now, in the demo's first theater.
+    pub async fn showtime(&self) -> String {
+        let theaters = self.rest().get("/theaters").await.ok();
+        let theater = theaters["theaters"]
+            .as_array()
+            .and_then(|all| all.iter().find(|theater| theater["timeZone"] == "Europe/Berlin"))
+            .and_then(|theater| theater["id"].as_str())
+            .expect("the demo's first theater")
+            .to_owned();
+        let showtimes =
+            self.rest().get(&format!("/showtimes?theaterId={theater}&pageSize=200&startTimeFrom={}", tomorrow())).await;
+        let showtimes = showtimes.ok();
+        let all = showtimes["showtimes"].as_array().expect("showtimes");
+        // Another one for each who asks, so that tests do not buy each other's seats.
+        let number = self.next_showtime.fetch_add(1, Ordering::Relaxed);
+        all[number % all.len()]["id"].as_str().expect("an id").to_owned()
+    }
+}
+
+fn tomorrow() -> String {
+    let now = SystemClock.now();
+    now.checked_add(std::time::Duration::from_secs(24 * 3600)).unwrap_or(now).to_string()
+}

@@ -1,0 +1,12 @@
+//! The whole platform over real sockets: one process, the demo cinema, all three protocols.
+
+#[cfg(test)]
+mod authorisation;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod booking;
+#[cfg(test)]
+mod grpc_web;
+#[cfg(test)]
+mod schemathesis;
