@@ -8,7 +8,7 @@ use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Version,
-    header::{ALLOW, CONTENT_TYPE, TE},
+    header::{ACCEPT, ALLOW, CONTENT_TYPE, TE},
 };
 use http_body_util::{BodyExt as _, Full};
 use moviebooking_auth::authorise;
@@ -41,14 +41,15 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// Answers a request whose content type is gRPC's.
-pub(crate) async fn answer(edge: Arc<Edge>, request: Request) -> Response {
+pub(crate) async fn answer(edge: Arc<Edge>, mut request: Request) -> Response {
     if request.method() != Method::POST {
         let mut response = problem::refuse(Problem::new(Reason::MethodNotAllowed, "gRPC takes POST only."));
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
     let content_type =
-        request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let content_type = content_type.as_str();
     let version = request.version();
     match content_type {
         "application/grpc-web"
@@ -59,6 +60,8 @@ pub(crate) async fn answer(edge: Arc<Edge>, request: Request) -> Response {
                 let edge = Arc::clone(&edge);
                 async move { Ok::<_, Infallible>(proxy(&edge, request).await) }
             });
+            let accept = HeaderValue::from_static(answer_type(request.headers(), content_type));
+            request.headers_mut().insert(ACCEPT, accept);
             match GrpcWebLayer::new().layer(proxy).call(request).await {
                 Ok(response) => response.map(Body::new),
                 Err(never) => match never {},
@@ -75,6 +78,18 @@ pub(crate) async fn answer(edge: Arc<Edge>, request: Request) -> Response {
             Reason::UnsupportedMediaType,
             "Use application/grpc, application/grpc-web or application/grpc-web-text, with +proto or without.",
         )),
+    }
+}
+
+/// The gRPC-Web layer knows an `Accept` of one type only, but clients list others beside it. The first kind of gRPC-Web
+/// that is named counts; without one, the answer is as the request.
+fn answer_type(headers: &HeaderMap, content_type: &str) -> &'static str {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut named = accepted.split(',').map(str::trim).filter(|accepted| accepted.starts_with("application/grpc-web"));
+    if named.next().unwrap_or(content_type).starts_with("application/grpc-web-text") {
+        "application/grpc-web-text+proto"
+    } else {
+        "application/grpc-web+proto"
     }
 }
 

@@ -3,9 +3,9 @@
 //! What is so now stands in `seat_claims`, whose primary key is showtime and seat; what was so in `seat_history`. Each
 //! change of a showtime's seats, in whichever process, first adds one to the `sequence` in the showtime's row, which
 //! orders all changes of a showtime and gives each its number in the history. So what more than one seat decides (the
-//! rules of a hold, in [`choose`]) is decided on a state that nothing else changes meanwhile.
+//! rules of a hold) is decided on a state that nothing else changes meanwhile.
 //!
-//! A hold is decided on a [`board`](board::Board), the claims of a showtime after one of its changes, and written under
+//! A hold is decided on a board, the claims of a showtime after one of its changes, and written under
 //! the condition that this is still the last one: in one statement on PostgreSQL. Boards are kept in memory to save
 //! reading; that a seat is not sold twice never depends on them.
 //!

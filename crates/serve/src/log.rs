@@ -17,12 +17,12 @@ pub enum LogFormat {
 #[derive(Debug, Clone, clap::Args)]
 pub struct LogArgs {
     /// What to log: error, warn, info, debug or trace, or directives such as info,moviebooking_users=debug
-    #[arg(long = "log", env = "LOG", default_value = "info", value_name = "DIRECTIVES",
+    #[arg(long = "log", env = "MOVIEBOOKING_LOG", default_value = "info", value_name = "DIRECTIVES",
           value_parser = checked_directives, global = true)]
     directives: String,
 
     /// Form of the log lines; text on a terminal and json elsewhere unless given
-    #[arg(long = "log-format", env = "LOG_FORMAT", value_name = "FORMAT", global = true)]
+    #[arg(long = "log-format", env = "MOVIEBOOKING_LOG_FORMAT", value_name = "FORMAT", global = true)]
     format: Option<LogFormat>,
 }
 
@@ -33,7 +33,7 @@ impl LogArgs {
     /// If logging was started before.
     pub fn init(&self) -> Result<(), StartError> {
         let filter = EnvFilter::try_new(&self.directives)
-            .map_err(|error| StartError::usage(format!("--log (variable LOG): {error}")))?;
+            .map_err(|error| StartError::usage(format!("--log (variable MOVIEBOOKING_LOG): {error}")))?;
         let terminal = std::io::stderr().is_terminal();
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)

@@ -90,7 +90,7 @@ both_engines! {
         let movie = a_movie(&db).await;
         // All times are multiples of five minutes, so that many begin at the very minute at which another ends.
         let fives = |range: std::ops::Range<i32>| range.prop_map(|fives| fives * 5);
-        let start = fives(0..120).prop_map(i64::from);
+        let start = prop_oneof![4 => fives(0..120), 1 => fives(0..400)].prop_map(i64::from);
         let running_time = prop_oneof![9 => fives(1..5), 1 => Just(1_440)];
         let cleaning = prop_oneof![3 => fives(0..7), 1 => Just(240)];
         let wish = (start, running_time, cleaning, prop::bool::weighted(0.1));

@@ -93,7 +93,7 @@ pub(crate) async fn overlapping(
     slot: &Slot,
 ) -> Result<Option<(ShowtimeId, Slot)>, StoreError> {
     let row = sql("SELECT id, start_time, end_time, hall_free_time FROM showtimes WHERE hall_id = $1 \
-         AND cancelled_at IS NULL AND start_time > $2 AND start_time <= $3 AND hall_free_time > $4 \
+         AND cancelled_at IS NULL AND start_time > $2 AND start_time < $3 AND hall_free_time > $4 \
          ORDER BY start_time LIMIT 1")
     .bind(hall)
     .bind(slot.start.checked_sub(LONGEST_SLOT).unwrap_or(Timestamp::UNIX_EPOCH))

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::world::{World, reason, showtime};
 
 async fn scheduled(world: &World) -> Showtime {
-    let theater = world.theater("Europe/Berlin", "EUR").await;
-    let hall = world.hall(&theater).await;
+    let theater = world.theater("Europe/Berlin", "EUR");
+    let hall = world.hall(&theater);
     let movie = world.movie("Brazil").await;
     world.schedule(showtime(&movie, &hall, world.in_hours(24))).await
 }
@@ -36,7 +36,7 @@ both_engines! {
     &MIGRATIONS;
 
     async fn a_cancelled_showtime_stays_visible_and_cancelled(db: Db) {
-        let world = World::new(db).await;
+        let world = World::new(db);
         let mut movies = world.movies.clone();
         let made = scheduled(&world).await;
         let request = CancelShowtimeRequest { request_id: world.key(), ..cancel(&made) };
@@ -48,12 +48,13 @@ both_engines! {
         assert_eq!(movies.get_showtime(GetShowtimeRequest { id: made.id.clone() }).await.unwrap().into_inner(), cancelled);
         assert_eq!(movies.cancel_showtime(request).await.unwrap().into_inner(), cancelled);
         assert_eq!(movies.cancel_showtime(cancel(&made)).await.unwrap().into_inner(), cancelled);
+        assert_eq!(world.neighbours.closed(), [made.id.clone()]);
         let update = UpdateShowtimeRequest { showtime: Some(cancelled), ..UpdateShowtimeRequest::default() };
         assert_eq!(reason(movies.update_showtime(update).await), Reason::ShowtimeCancelled);
     }
 
     async fn a_show_that_is_over_is_not_cancelled(db: Db) {
-        let world = World::new(db).await;
+        let world = World::new(db);
         let made = scheduled(&world).await;
         let mut movies = world.movies.clone();
         world.clock.advance(SignedDuration::from_hours(30));
@@ -65,7 +66,7 @@ both_engines! {
     }
 
     async fn cancelling_again_completes_what_reservations_missed(db: Db) {
-        let world = World::without_reservations(db).await;
+        let world = World::without_reservations(db);
         let mut movies = world.movies.clone();
         let made = scheduled(&world).await;
         let request = CancelShowtimeRequest { request_id: world.key(), ..cancel(&made) };
@@ -78,10 +79,11 @@ both_engines! {
         world.start_reservations();
         assert_eq!(movies.cancel_showtime(request).await.unwrap().into_inner(), read);
         assert_eq!(unclosed(&world.db).await, 0);
+        assert_eq!(world.neighbours.closed(), [made.id]);
     }
 
     async fn background_work_completes_what_reservations_missed(db: Db) {
-        let world = World::without_reservations(db).await;
+        let world = World::without_reservations(db);
         let made = scheduled(&world).await;
         assert_eq!(reason(world.movies.clone().cancel_showtime(cancel(&made)).await), Reason::Unavailable);
         world.start_reservations();
@@ -99,5 +101,6 @@ both_engines! {
         tokio::time::timeout(Duration::from_secs(20), completed).await.unwrap();
         shutdown.cancel();
         tokio::time::timeout(Duration::from_secs(20), work).await.unwrap().unwrap();
+        assert_eq!(world.neighbours.closed(), [made.id]);
     }
 }

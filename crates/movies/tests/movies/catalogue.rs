@@ -37,7 +37,7 @@ both_engines! {
     &MIGRATIONS;
 
     async fn a_movie_comes_back_as_it_was_made_and_changed(db: Db) {
-        let world = World::new(db).await;
+        let world = World::new(db);
         let mut movies = world.movies.clone();
         let made = world.add(metropolis()).await;
         let read = movies.get_movie(GetMovieRequest { id: made.id.clone() }).await.unwrap().into_inner();
@@ -75,7 +75,7 @@ both_engines! {
     }
 
     async fn a_deleted_movie_is_gone(db: Db) {
-        let world = World::new(db).await;
+        let world = World::new(db);
         let mut movies = world.movies.clone();
         let movie = world.movie("Metropolis").await;
         let delete = DeleteMovieRequest { id: movie.id.clone(), request_id: world.key() };
@@ -91,10 +91,10 @@ both_engines! {
     }
 
     async fn a_movie_is_not_deleted_while_it_is_to_be_shown(db: Db) {
-        let world = World::new(db).await;
+        let world = World::new(db);
         let mut movies = world.movies.clone();
-        let theater = world.theater("Europe/Berlin", "EUR").await;
-        let hall = world.hall(&theater).await;
+        let theater = world.theater("Europe/Berlin", "EUR");
+        let hall = world.hall(&theater);
         let movie = world.movie("Metropolis").await;
         let first = world.schedule(showtime(&movie, &hall, world.in_hours(1))).await;
         let second = world.schedule(showtime(&movie, &hall, world.in_hours(48))).await;
@@ -114,9 +114,9 @@ both_engines! {
     }
 
     async fn deleting_and_scheduling_at_once_never_both_succeed(db: Db) {
-        let world = World::new(db).await;
-        let theater = world.theater("Europe/Berlin", "EUR").await;
-        let hall = world.hall(&theater).await;
+        let world = World::new(db);
+        let theater = world.theater("Europe/Berlin", "EUR");
+        let hall = world.hall(&theater);
         for day in 1..=8 {
             let movie = world.movie("Metropolis").await;
             let mut movies = world.movies.clone();
@@ -128,7 +128,7 @@ both_engines! {
     }
 
     async fn the_same_request_again_gets_the_same_answer(db: Db) {
-        let world = World::new(db).await;
+        let world = World::new(db);
         let mut movies = world.movies.clone();
         let create = CreateMovieRequest { movie: Some(metropolis()), request_id: world.key() };
         let answers = join_all((0..8).map(|_| {
@@ -154,7 +154,7 @@ both_engines! {
     }
 
     async fn updates_side_by_side_do_not_undo_each_other(db: Db) {
-        let world = World::new(db).await;
+        let world = World::new(db);
         let movie = world.add(metropolis()).await;
         let update = |field: &'static str, wanted: Movie| {
             let mut movies = world.movies.clone();
@@ -175,7 +175,7 @@ both_engines! {
     }
 
     async fn what_is_not_valid_is_refused_by_name(db: Db) {
-        let world = World::new(db).await;
+        let world = World::new(db);
         let mut movies = world.movies.clone();
         let movie = world.movie("Metropolis").await;
         assert_eq!(reason(movies.get_movie(GetMovieRequest { id: "12".to_owned() }).await), Reason::InvalidArgument);

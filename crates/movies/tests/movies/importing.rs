@@ -88,7 +88,7 @@ both_engines! {
     }
 
     async fn what_was_loaded_is_found(db: Db) {
-        let world = World::new(db).await;
+        let world = World::new(db);
         load(&world.db, CATALOGUE, Format::Json).await;
         let found = find(&world, "déjà VU").await;
         let [movie] = found.as_slice() else { panic!("{found:?}") };
@@ -151,7 +151,7 @@ both_engines! {
     }
 
     async fn a_deleted_movie_is_not_brought_back(db: Db) {
-        let world = World::new(db).await;
+        let world = World::new(db);
         let file = r#"[{"Title": "Brazil"}]"#;
         load(&world.db, file, Format::Json).await;
         let id = find(&world, "brazil").await[0].id.clone();

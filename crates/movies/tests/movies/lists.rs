@@ -40,7 +40,7 @@ both_engines! {
     &MIGRATIONS;
 
     async fn movies_are_found_by_what_is_asked(db: Db) {
-        let world = World::new(db).await;
+        let world = World::new(db);
         for (title, genres, rating, minutes, released) in [
             ("Die Straße", &["Drama"][..], "PG", Some(108), "1954-09-22"),
             ("LE FABULEUX DESTIN D'AMÉLIE POULAIN", &["Comedy", "Romance"], "R", Some(122), "2001-04-25"),
@@ -79,7 +79,7 @@ both_engines! {
     }
 
     async fn pages_stay_stable_while_movies_come_and_go(db: Db) {
-        let world = World::new(db).await;
+        let world = World::new(db);
         let mut kept = HashSet::new();
         let mut fleeting = Vec::new();
         for number in 0..12 {
@@ -119,9 +119,9 @@ both_engines! {
     }
 
     async fn showtimes_are_found_by_what_is_asked(db: Db) {
-        let world = World::new(db).await;
-        let (berlin, lisbon) = (world.theater("Europe/Berlin", "EUR").await, world.theater("Europe/Lisbon", "EUR").await);
-        let halls = [world.hall(&berlin).await, world.hall(&berlin).await, world.hall(&lisbon).await];
+        let world = World::new(db);
+        let (berlin, lisbon) = (world.theater("Europe/Berlin", "EUR"), world.theater("Europe/Lisbon", "EUR"));
+        let halls = [world.hall(&berlin), world.hall(&berlin), world.hall(&lisbon)];
         let movies = [world.movie("Brazil").await, world.movie("Metropolis").await];
         let plan = async |movie: usize, hall: usize, start: &str| {
             world.schedule(showtime(&movies[movie], &halls[hall], time(start))).await.id

@@ -1,4 +1,4 @@
-//! The service with its real neighbours, called over gRPC, on both engines.
+//! The service with stand-ins for its neighbours, called over gRPC, on both engines.
 
 #[cfg(test)]
 mod cancelling;
@@ -8,6 +8,8 @@ mod catalogue;
 mod importing;
 #[cfg(test)]
 mod lists;
+#[cfg(test)]
+mod neighbours;
 #[cfg(test)]
 mod scheduling;
 #[cfg(test)]

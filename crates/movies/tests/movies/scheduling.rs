@@ -7,7 +7,7 @@ use moviebooking_proto::{
     movies::v1::{
         CreateShowtimeRequest, GetShowtimeRequest, Movie, Showtime, ShowtimeState, UpdateShowtimeRequest,
     },
-    theaters::v1::DeleteHallRequest,
+    theaters::v1::Hall,
 };
 use moviebooking_store::both_engines;
 use prost_types::FieldMask;
@@ -22,9 +22,9 @@ both_engines! {
     &MIGRATIONS;
 
     async fn a_showtime_carries_what_was_true_at_scheduling(db: Db) {
-        let world = World::new(db).await;
-        let theater = world.theater("America/New_York", "EUR").await;
-        let hall = world.hall(&theater).await;
+        let world = World::new(db);
+        let theater = world.theater("America/New_York", "EUR");
+        let hall = world.hall(&theater);
         let movie = world.movie("Brazil").await;
         let wanted = Showtime {
             sales_start_time: Some(to_wire(time("2026-11-23T08:00:00Z"))),
@@ -50,15 +50,15 @@ both_engines! {
             ..wanted
         };
         assert_eq!(made, expected);
-        world.publish(&hall, &["standard"]).await;
+        world.put(&Hall { layout_version: 2, categories: vec!["standard".to_owned()], ..hall });
         let read = world.movies.clone().get_showtime(GetShowtimeRequest { id: made.id.clone() }).await.unwrap();
         assert_eq!(read.into_inner(), made);
     }
 
     async fn of_sixteen_overlapping_showtimes_at_once_one_is_made(db: Db) {
-        let world = World::new(db).await;
-        let theater = world.theater("Europe/Berlin", "EUR").await;
-        let hall = world.hall(&theater).await;
+        let world = World::new(db);
+        let theater = world.theater("Europe/Berlin", "EUR");
+        let hall = world.hall(&theater);
         // A movie each: what they have in common is the hall alone.
         let movies = join_all((0..16).map(|_| world.movie("Brazil"))).await;
         for day in 1..=3 {
@@ -76,9 +76,9 @@ both_engines! {
     }
 
     async fn a_hall_is_free_again_when_it_is_clean(db: Db) {
-        let world = World::new(db).await;
-        let theater = world.theater("Europe/Berlin", "EUR").await;
-        let (hall, other) = (world.hall(&theater).await, world.hall(&theater).await);
+        let world = World::new(db);
+        let theater = world.theater("Europe/Berlin", "EUR");
+        let (hall, other) = (world.hall(&theater), world.hall(&theater));
         let movie = world.movie("Brazil").await;
         let (start, second) = (time("2026-12-01T19:00:00Z"), SignedDuration::from_micros(1));
         let first = world.schedule(showtime(&movie, &hall, start)).await;
@@ -97,9 +97,9 @@ both_engines! {
     }
 
     async fn a_repeated_scheduling_gets_its_answer_whatever_came_in_between(db: Db) {
-        let world = World::new(db).await;
-        let theater = world.theater("Europe/Berlin", "EUR").await;
-        let hall = world.hall(&theater).await;
+        let world = World::new(db);
+        let theater = world.theater("Europe/Berlin", "EUR");
+        let hall = world.hall(&theater);
         let movie = world.movie("Brazil").await;
         let request = CreateShowtimeRequest { showtime: Some(showtime(&movie, &hall, world.in_hours(1))), request_id: world.key() };
         let mut movies = world.movies.clone();
@@ -118,9 +118,9 @@ both_engines! {
     }
 
     async fn what_cannot_be_shown_is_refused(db: Db) {
-        let world = World::new(db).await;
-        let theater = world.theater("Europe/Berlin", "EUR").await;
-        let hall = world.hall(&theater).await;
+        let world = World::new(db);
+        let theater = world.theater("Europe/Berlin", "EUR");
+        let hall = world.hall(&theater);
         let movie = world.movie("Brazil").await;
         let start = world.in_hours(24);
         let good = || showtime(&movie, &hall, start);
@@ -128,11 +128,12 @@ both_engines! {
 
         assert_eq!(reason(world.try_schedule(Showtime { hall_id: unknown.clone(), ..good() }).await), Reason::HallNotFound);
         assert_eq!(reason(world.try_schedule(Showtime { movie_id: unknown, ..good() }).await), Reason::MovieNotFound);
-        let empty = world.empty_hall(&theater).await;
-        assert_eq!(reason(world.try_schedule(showtime(&movie, &empty, start)).await), Reason::FailedPrecondition);
-        let closed = world.hall(&theater).await;
-        world.theaters.clone().delete_hall(DeleteHallRequest { id: closed.id.clone(), request_id: String::new() }).await.unwrap();
-        assert_eq!(reason(world.try_schedule(showtime(&movie, &closed, start)).await), Reason::FailedPrecondition);
+        let empty = Hall { layout_version: 0, categories: vec![], ..world.hall(&theater) };
+        let closed = Hall { closed: true, ..world.hall(&theater) };
+        for unusable in [empty, closed] {
+            world.put(&unusable);
+            assert_eq!(reason(world.try_schedule(showtime(&movie, &unusable, start)).await), Reason::FailedPrecondition);
+        }
         let endless = world.add(Movie { title: "Endless".to_owned(), ..Movie::default() }).await;
         assert_eq!(reason(world.try_schedule(showtime(&endless, &hall, start)).await), Reason::FailedPrecondition);
 
@@ -155,9 +156,9 @@ both_engines! {
     }
 
     async fn staff_schedule_in_their_own_theater_alone(db: Db) {
-        let world = World::new(db).await;
-        let (own, foreign) = (world.theater("Europe/Berlin", "EUR").await, world.theater("Europe/Berlin", "EUR").await);
-        let (own_hall, foreign_hall) = (world.hall(&own).await, world.hall(&foreign).await);
+        let world = World::new(db);
+        let (own, foreign) = (world.theater("Europe/Berlin", "EUR"), world.theater("Europe/Berlin", "EUR"));
+        let (own_hall, foreign_hall) = (world.hall(&own), world.hall(&foreign));
         let movie = world.movie("Brazil").await;
         let mut staff = world.as_staff_of(&own.id);
         let request = |hall| CreateShowtimeRequest { showtime: Some(showtime(&movie, hall, world.in_hours(24))), request_id: world.key() };
@@ -174,10 +175,10 @@ both_engines! {
     }
 
     async fn offers_change_and_nothing_else(db: Db) {
-        let world = World::new(db).await;
+        let world = World::new(db);
         let mut movies = world.movies.clone();
-        let theater = world.theater("Europe/Berlin", "EUR").await;
-        let hall = world.hall(&theater).await;
+        let theater = world.theater("Europe/Berlin", "EUR");
+        let hall = world.hall(&theater);
         let movie = world.movie("Brazil").await;
         let made = world.schedule(showtime(&movie, &hall, world.in_hours(24))).await;
         let mut wanted = Showtime { format: "IMAX".to_owned(), layout_version: 9, ..made.clone() };

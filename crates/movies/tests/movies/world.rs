@@ -8,8 +8,8 @@ use std::sync::{
 use jiff::{SignedDuration, Timestamp};
 use moviebooking_auth::{Caller, ServiceCredentials, ServiceSecret, User};
 use moviebooking_domain::{
-    clock::{Clock as _, ManualClock, SharedClock},
-    id::{SessionId, TheaterId, UserId},
+    clock::{Clock as _, ManualClock},
+    id::{HallId, SessionId, TheaterId, UserId},
 };
 use moviebooking_movies::Service;
 use moviebooking_proto::{
@@ -20,14 +20,14 @@ use moviebooking_proto::{
         movies_service_client::MoviesServiceClient,
     },
     problem::reason_of,
-    theaters::v1::{
-        CreateHallRequest, CreateTheaterRequest, Hall, Layout, PublishLayoutRequest, Row, Seat, SeatCategory,
-        SeatKind, Theater, theaters_service_client::TheatersServiceClient,
-    },
+    reservations::v1::reservations_internal_server::ReservationsInternalServer,
+    theaters::v1::{Hall, Theater, theaters_service_server::TheatersServiceServer},
 };
 use moviebooking_serve::{Link, LinkSlot};
-use moviebooking_store::{Db, testing::TestDb};
+use moviebooking_store::Db;
 use tonic::{Status, service::Routes};
+
+use crate::neighbours::Neighbours;
 
 /// When every test begins.
 pub(crate) const START: &str = "2026-11-22T12:00:00Z";
@@ -40,56 +40,38 @@ pub(crate) struct World {
     pub(crate) service: Service,
     /// As an admin.
     pub(crate) movies: Movies,
-    /// As an admin.
-    pub(crate) theaters: TheatersServiceClient<Link>,
-    reservations: Mutex<Option<(LinkSlot, Routes)>>,
+    pub(crate) neighbours: Neighbours,
+    reservations: Mutex<Option<LinkSlot>>,
     keys: AtomicU32,
-    _databases: [TestDb; 2],
 }
 
 impl World {
     /// With reservations running.
-    pub(crate) async fn new(db: Db) -> Self {
-        let world = Self::without_reservations(db).await;
+    pub(crate) fn new(db: Db) -> Self {
+        let world = Self::without_reservations(db);
         world.start_reservations();
         world
     }
 
     /// With reservations that cannot be reached until they are started.
-    pub(crate) async fn without_reservations(db: Db) -> Self {
+    pub(crate) fn without_reservations(db: Db) -> Self {
         let clock = ManualClock::at(time(START));
-        let shared: SharedClock = clock.clone();
-        let credentials = |name| ServiceCredentials::new(name, ServiceSecret::random(), Arc::clone(&shared));
-
-        let theaters_db = TestDb::sqlite(&moviebooking_theaters::MIGRATIONS).await;
-        let theaters = moviebooking_theaters::Service::new(theaters_db.db().clone(), Arc::clone(&shared));
-        let to_theaters = Link::local(theaters.routes());
-
+        let neighbours = Neighbours::default();
         let (to_reservations, slot) = Link::slot();
-        let from_movies = credentials("movies");
+        let to_theaters = Link::local(Routes::new(TheatersServiceServer::new(neighbours.clone())));
+        let credentials =
+            ServiceCredentials::new(moviebooking_movies::NAME, ServiceSecret::random(), clock.clone());
         let service = Service::new(
             db.clone(),
-            Arc::clone(&shared),
-            from_movies.link("theaters", to_theaters.clone()),
-            from_movies.link("reservations", to_reservations),
+            clock.clone(),
+            credentials.link("theaters", to_theaters),
+            credentials.link("reservations", to_reservations),
         );
-
-        let reservations_db = TestDb::sqlite(&moviebooking_reservations::MIGRATIONS).await;
-        let from_reservations = credentials("reservations");
-        let reservations = moviebooking_reservations::Service::new(
-            reservations_db.db().clone(),
-            Arc::clone(&shared),
-            from_reservations.link("movies", Link::local(service.routes())),
-            from_reservations.link("theaters", to_theaters),
-        );
-
-        let admin = person(&clock, true, &[]);
         Self {
-            movies: MoviesServiceClient::new(called_by(service.routes(), admin.clone())),
-            theaters: TheatersServiceClient::new(called_by(theaters.routes(), admin)),
-            reservations: Mutex::new(Some((slot, reservations.routes()))),
+            movies: MoviesServiceClient::new(called_by(service.routes(), person(&clock, true, &[]))),
+            reservations: Mutex::new(Some(slot)),
             keys: AtomicU32::new(0),
-            _databases: [theaters_db, reservations_db],
+            neighbours,
             db,
             clock,
             service,
@@ -97,8 +79,8 @@ impl World {
     }
 
     pub(crate) fn start_reservations(&self) {
-        let (slot, routes) = self.reservations.lock().unwrap().take().unwrap();
-        slot.fill(routes);
+        let routes = Routes::new(ReservationsInternalServer::new(self.neighbours.clone()));
+        self.reservations.lock().unwrap().take().unwrap().fill(routes);
     }
 
     /// The service as staff of a theater call it.
@@ -116,54 +98,37 @@ impl World {
         self.clock.now() + SignedDuration::from_hours(hours)
     }
 
-    pub(crate) async fn theater(&self, time_zone: &str, currency_code: &str) -> Theater {
+    pub(crate) fn theater(&self, time_zone: &str, currency_code: &str) -> Theater {
         let theater = Theater {
+            id: TheaterId::new(self.clock.now()).to_string(),
             display_name: "Lichtspielhaus".to_owned(),
             time_zone: time_zone.to_owned(),
             currency_code: currency_code.to_owned(),
             ..Theater::default()
         };
-        let request = CreateTheaterRequest { theater: Some(theater), request_id: self.key() };
-        self.theaters.clone().create_theater(request).await.unwrap().into_inner()
-    }
-
-    /// A hall without seats.
-    pub(crate) async fn empty_hall(&self, theater: &Theater) -> Hall {
-        let request_id = self.key();
-        let hall = Hall { display_name: request_id.clone(), cleaning_minutes: 20, ..Hall::default() };
-        let request = CreateHallRequest { theater_id: theater.id.clone(), hall: Some(hall), request_id };
-        self.theaters.clone().create_hall(request).await.unwrap().into_inner()
+        self.neighbours.theaters.lock().unwrap().insert(theater.id.clone(), theater.clone());
+        theater
     }
 
     /// A hall with the categories standard and premium and 20 minutes of cleaning.
-    pub(crate) async fn hall(&self, theater: &Theater) -> Hall {
-        let mut hall = self.empty_hall(theater).await;
-        hall.layout_version = self.publish(&hall, &["standard", "premium"]).await;
+    pub(crate) fn hall(&self, theater: &Theater) -> Hall {
+        let hall = Hall {
+            id: HallId::new(self.clock.now()).to_string(),
+            theater_id: theater.id.clone(),
+            display_name: "Saal 1".to_owned(),
+            cleaning_minutes: 20,
+            layout_version: 1,
+            capacity: 100,
+            categories: vec!["standard".to_owned(), "premium".to_owned()],
+            ..Hall::default()
+        };
+        self.put(&hall);
         hall
     }
 
-    /// Publishes a layout with one seat of each category and returns its version.
-    pub(crate) async fn publish(&self, hall: &Hall, categories: &[&str]) -> i32 {
-        let color = "#336699".to_owned();
-        let seat = |(at, category): (i32, &&str)| Seat {
-            label: format!("A{at}"),
-            category: (*category).to_owned(),
-            kind: SeatKind::Standard.into(),
-            x: at * 100,
-            ..Seat::default()
-        };
-        let layout = Layout {
-            display_name: "Plan".to_owned(),
-            categories: categories
-                .iter()
-                .map(|name| SeatCategory { name: (*name).to_owned(), color: color.clone() })
-                .collect(),
-            rows: vec![Row { label: "A".to_owned(), seats: (1..).zip(categories).map(seat).collect() }],
-            ..Layout::default()
-        };
-        let request =
-            PublishLayoutRequest { hall_id: hall.id.clone(), layout: Some(layout), request_id: self.key() };
-        self.theaters.clone().publish_layout(request).await.unwrap().into_inner().version
+    /// What the theaters service says of the hall from now on.
+    pub(crate) fn put(&self, hall: &Hall) {
+        self.neighbours.halls.lock().unwrap().insert(hall.id.clone(), hall.clone());
     }
 
     pub(crate) async fn add(&self, movie: Movie) -> Movie {

@@ -77,3 +77,71 @@ pub(crate) async fn hold_at_once(
         at: new.created_at,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use moviebooking_domain::{
+        id::{ReservationId, ShowtimeId, TheaterId, UserId},
+        money::Money,
+    };
+    use moviebooking_proto::reservations::v1::ReservedSeat;
+    use moviebooking_store::{idempotency::Request, testing::TestDb};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        MIGRATIONS,
+        audit::audit,
+        reservation::{HOLD as LASTS, State, after},
+        store::Turn,
+    };
+
+    fn reservation(showtime: ShowtimeId, now: Timestamp, seats: &[&str]) -> Reservation {
+        let seats =
+            seats.iter().map(|label| ReservedSeat { label: (*label).to_owned(), ..Default::default() });
+        Reservation {
+            id: ReservationId::new(now),
+            showtime,
+            theater: TheaterId::new(now),
+            user: UserId::new(now),
+            state: State::Held,
+            seats: seats.collect(),
+            total: Money::new(0, "EUR".parse().unwrap()),
+            expires_at: after(now, LASTS),
+            created_at: now,
+            updated_at: now,
+            payment: None,
+        }
+    }
+
+    fn key(id: &str, now: Timestamp) -> [Value; 6] {
+        Request::required("buyer", id, "hold", &()).unwrap().row(&(), now).unwrap()
+    }
+
+    #[tokio::test]
+    async fn it_writes_everything_or_nothing() {
+        let database = TestDb::postgres(&MIGRATIONS).await;
+        let db = database.db();
+        let now: Timestamp = "2026-11-22T18:00:00Z".parse().unwrap();
+        let showtime = ShowtimeId::from(Uuid::now_v7());
+        let hold = async |sequence, seats: &[&str], id: &str, now| {
+            hold_at_once(db, &reservation(showtime, now, seats), sequence, key(id, now)).await
+        };
+        assert_eq!(hold(0, &["A1", "A2"], "one", now).await.unwrap().unwrap().sequence, 1);
+        assert_eq!(hold(0, &["B1"], "two", now).await.unwrap(), None, "the showtime has changed since");
+        assert_eq!(hold(1, &["B1"], "two", now).await.unwrap().unwrap().sequence, 2);
+        let used = hold(2, &["C1"], "one", now).await.unwrap_err();
+        assert!(used.is_unique("idempotency_keys_pkey"), "{used:?}");
+        let taken = hold(2, &["C1", "A1"], "three", now).await.unwrap_err();
+        assert!(matches!(taken, StoreError::CheckViolation { .. }), "{taken:?}");
+        assert_eq!(hold(2, &["C1", "A1"], "three", after(now, LASTS)).await.unwrap().unwrap().sequence, 3);
+        let mut turn = Turn::take(db, showtime).await.unwrap();
+        turn.close(now).await.unwrap();
+        turn.commit().await.unwrap();
+        assert_eq!(hold(4, &["D1"], "four", now).await.unwrap(), None, "the showtime is closed");
+        let keys = sql("SELECT COUNT(*) AS keys FROM idempotency_keys").fetch_one(db).await.unwrap();
+        assert_eq!(keys.get::<i64>("keys").unwrap(), 3);
+        assert_eq!(audit(db).await.unwrap(), []);
+    }
+}

@@ -1,6 +1,6 @@
 //! A cinema with one hall, some showtimes, and as many replicas of the service as wanted on one database.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use moviebooking_auth::{Caller, ServiceCredentials, ServiceSecret, User};
@@ -104,21 +104,23 @@ impl World {
         }
     }
 
-    pub(crate) fn many(&mut self, count: usize) -> Arc<Vec<ShowtimeId>> {
-        let mut showtimes = (*self.neighbours.showtimes).clone();
-        let model = showtimes[&self.showtime.to_string()].clone();
-        let ids: Vec<ShowtimeId> = (0..count).map(|_| ShowtimeId::new(self.clock.now())).collect();
-        for id in &ids {
-            showtimes.insert(id.to_string(), movies::Showtime { id: id.to_string(), ..model.clone() });
-        }
-        self.neighbours.showtimes = Arc::new(showtimes);
-        self.service = self.replica();
-        Arc::new(ids)
-    }
-
     /// Another process on the same database.
     pub(crate) fn replica(&self) -> Service {
         service(&self.database, &self.clock, &self.neighbours, self.at_once)
+    }
+
+    /// A process whose neighbours cannot be reached.
+    pub(crate) fn alone(&self) -> Service {
+        linked(&self.database, &self.clock, Link::slot().0, Link::slot().0)
+    }
+
+    /// A process to which movies tells of the showtime what `change` makes of it.
+    pub(crate) fn told(&self, change: impl FnOnce(&mut movies::Showtime)) -> Service {
+        let mut showtime = self.neighbours.showtimes[&self.showtime.to_string()].clone();
+        change(&mut showtime);
+        let showtimes = Arc::new(HashMap::from([(self.showtime.to_string(), showtime)]));
+        let neighbours = Neighbours { showtimes, ..self.neighbours.clone() };
+        service(&self.database, &self.clock, &neighbours, self.at_once)
     }
 
     pub(crate) fn buyer(&self) -> Caller {
@@ -302,15 +304,16 @@ impl Buyer {
 }
 
 fn service(database: &TestDb, clock: &Arc<ManualClock>, neighbours: &Neighbours, at_once: bool) -> Service {
-    let clock: SharedClock = clock.clone();
-    let credentials = ServiceCredentials::new(NAME, ServiceSecret::random(), clock.clone());
     let movies = Link::local(Routes::new(MoviesServiceServer::new(neighbours.clone())));
     let theaters = Link::local(Routes::new(TheatersServiceServer::new(neighbours.clone())));
-    let movies = credentials.link("movies", movies.with_deadline(Duration::from_secs(10)));
-    let mut service =
-        Service::new(database.db().clone(), clock, movies, credentials.link("theaters", theaters));
-    service.at_once = at_once;
-    service
+    Service { at_once, ..linked(database, clock, movies, theaters) }
+}
+
+fn linked(database: &TestDb, clock: &Arc<ManualClock>, movies: Link, theaters: Link) -> Service {
+    let clock: SharedClock = clock.clone();
+    let credentials = ServiceCredentials::new(NAME, ServiceSecret::random(), clock.clone());
+    let (movies, theaters) = (credentials.link("movies", movies), credentials.link("theaters", theaters));
+    Service::new(database.db().clone(), clock, movies, theaters)
 }
 
 fn layout() -> theaters::Layout {
