@@ -41,7 +41,12 @@ impl Grpc {
     ///
     /// # Panics
     /// When the JSON is not of the method's message.
-    pub async fn call(&self, method: &MethodDescriptor, body: &Value, token: Option<&str>) -> Result<Value, Status> {
+    pub async fn call(
+        &self,
+        method: &MethodDescriptor,
+        body: &Value,
+        token: Option<&str>,
+    ) -> Result<Value, Status> {
         let message = DynamicMessage::deserialize(method.input(), body).expect("a message of the method");
         let mut request = Request::new(message);
         if let Some(token) = token {

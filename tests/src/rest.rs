@@ -50,7 +50,12 @@ impl Answer {
     /// When it is not.
     #[track_caller]
     pub fn problem(self, status: u16, reason: &str) -> Value {
-        assert_eq!((self.status.as_u16(), self.json["reason"].as_str()), (status, Some(reason)), "{}", self.json);
+        assert_eq!(
+            (self.status.as_u16(), self.json["reason"].as_str()),
+            (status, Some(reason)),
+            "{}",
+            self.json
+        );
         assert_eq!(self.headers[CONTENT_TYPE], "application/problem+json");
         assert!(self.json["title"].is_string() && self.json["detail"].is_string(), "{}", self.json);
         self.json
@@ -63,7 +68,9 @@ impl Answer {
     #[track_caller]
     pub fn bad_field(self, status: u16, reason: &str, field: &str) -> Value {
         let problem = self.problem(status, reason);
-        let named = problem["errors"].as_array().is_some_and(|errors| errors.iter().any(|error| error["field"] == field));
+        let named = problem["errors"]
+            .as_array()
+            .is_some_and(|errors| errors.iter().any(|error| error["field"] == field));
         assert!(named, "does not name {field}: {problem}");
         problem
     }

@@ -116,8 +116,10 @@ impl System {
             .and_then(|theater| theater["id"].as_str())
             .expect("the demo's first theater")
             .to_owned();
-        let showtimes =
-            self.rest().get(&format!("/showtimes?theaterId={theater}&pageSize=200&startTimeFrom={}", tomorrow())).await;
+        let showtimes = self
+            .rest()
+            .get(&format!("/showtimes?theaterId={theater}&pageSize=200&startTimeFrom={}", tomorrow()))
+            .await;
         let showtimes = showtimes.ok();
         let all = showtimes["showtimes"].as_array().expect("showtimes");
         // Another one for each who asks, so that tests do not buy each other's seats.

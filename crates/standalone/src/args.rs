@@ -48,7 +48,13 @@ pub enum Import {
 #[derive(Debug, Clone, Args)]
 pub struct DataArgs {
     /// Folder for the databases; it is made where it is missing.
-    #[arg(long = "data", env = "MOVIEBOOKING_DATA", value_name = "FOLDER", default_value = "data", global = true)]
+    #[arg(
+        long = "data",
+        env = "MOVIEBOOKING_DATA",
+        value_name = "FOLDER",
+        default_value = "data",
+        global = true
+    )]
     pub folder: PathBuf,
 }
 

@@ -49,7 +49,8 @@ impl DataFolder {
     /// When another process serves it.
     pub fn lock(&self) -> Result<ServeLock, StartError> {
         let path = self.path.join("serving.lock");
-        let file = open_for_writing(&path).map_err(|error| StartError::cannot_create(&path, "--data", &error))?;
+        let file =
+            open_for_writing(&path).map_err(|error| StartError::cannot_create(&path, "--data", &error))?;
         match file.try_lock() {
             Ok(()) => Ok(ServeLock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(StartError::unavailable(format!(

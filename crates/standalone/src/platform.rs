@@ -133,7 +133,12 @@ impl Platform {
         self.clock.now()
     }
 
-    pub(crate) async fn bootstrap_admin(&self, email: &str, password: &str, name: &str) -> Result<(), Status> {
+    pub(crate) async fn bootstrap_admin(
+        &self,
+        email: &str,
+        password: &str,
+        name: &str,
+    ) -> Result<(), Status> {
         self.users.bootstrap_admin(email, password, name).await.map(drop)
     }
 

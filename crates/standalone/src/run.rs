@@ -19,7 +19,8 @@ pub async fn run(cli: Cli) -> Result<(), StartError> {
         None => serve(&folder, &cli.serve).await,
         Some(Command::Import { what: Import::Movies(args) }) => {
             let clock = SystemClock;
-            let db = folder.database(moviebooking_movies::NAME, &moviebooking_movies::MIGRATIONS, &clock).await?;
+            let db =
+                folder.database(moviebooking_movies::NAME, &moviebooking_movies::MIGRATIONS, &clock).await?;
             let done = args.run(&db, &clock).await;
             db.close().await;
             done

@@ -8,7 +8,8 @@ use reqwest::{
 use serde_json::{Value, json};
 
 async fn send_raw(rest: &Rest, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
-    let request = rest.request(Method::POST, path).header("idempotency-key", key()).header(CONTENT_TYPE, content_type);
+    let request =
+        rest.request(Method::POST, path).header("idempotency-key", key()).header(CONTENT_TYPE, content_type);
     rest.send(request.body(body)).await
 }
 
@@ -30,18 +31,28 @@ async fn bodies_that_are_not_what_the_route_takes() {
     send(format!("{}{}", "[".repeat(10_000), "]".repeat(10_000))).await.problem(400, "MALFORMED_BODY");
     let nested = format!("{{\"bestAvailable\":{}1{}}}", "{\"count\":".repeat(5_000), "}".repeat(5_000));
     send(nested).await.problem(400, "MALFORMED_BODY");
-    send(json!({"showtimeId": "x", "surprise": 1}).to_string()).await.bad_field(400, "INVALID_ARGUMENT", "surprise");
+    send(json!({"showtimeId": "x", "surprise": 1}).to_string()).await.bad_field(
+        400,
+        "INVALID_ARGUMENT",
+        "surprise",
+    );
     send(json!({"showtimeId": 5}).to_string()).await.bad_field(400, "INVALID_ARGUMENT", "showtimeId");
-    send(json!({"bestAvailable": {"count": "many"}}).to_string())
-        .await
-        .bad_field(400, "INVALID_ARGUMENT", "bestAvailable.count");
-    send(json!({"bestAvailable": {"count": 99_999_999_999_u64}}).to_string())
-        .await
-        .bad_field(400, "INVALID_ARGUMENT", "bestAvailable.count");
+    send(json!({"bestAvailable": {"count": "many"}}).to_string()).await.bad_field(
+        400,
+        "INVALID_ARGUMENT",
+        "bestAvailable.count",
+    );
+    send(json!({"bestAvailable": {"count": 99_999_999_999_u64}}).to_string()).await.bad_field(
+        400,
+        "INVALID_ARGUMENT",
+        "bestAvailable.count",
+    );
 
     send_raw(&customer, "/reservations", "text/plain", "{}").await.problem(415, "UNSUPPORTED_MEDIA_TYPE");
     let invalid_utf8 = b"{\"showtimeId\":\"\xff\xfe\"}".to_vec();
-    send_raw(&customer, "/reservations", "application/json", invalid_utf8).await.problem(400, "MALFORMED_BODY");
+    send_raw(&customer, "/reservations", "application/json", invalid_utf8)
+        .await
+        .problem(400, "MALFORMED_BODY");
     let huge = vec![b' '; 100 * 1024 * 1024];
     let refused = customer
         .request(Method::POST, "/reservations")
@@ -72,11 +83,18 @@ async fn paths_and_queries_that_lead_nowhere() {
     visitor.get("/movies?pageSize=many").await.bad_field(400, "INVALID_ARGUMENT", "pageSize");
     visitor.get("/movies?pageSize=-1").await.bad_field(400, "INVALID_ARGUMENT", "pageSize");
     assert_eq!(visitor.get("/movies?pageSize=0").await.ok()["movies"].as_array().unwrap().len(), 50);
-    assert_eq!(visitor.get("/movies?pageSize=1000000000").await.ok()["movies"].as_array().unwrap().len(), 200);
+    assert_eq!(
+        visitor.get("/movies?pageSize=1000000000").await.ok()["movies"].as_array().unwrap().len(),
+        200
+    );
     visitor.get("/movies?pageSize=99999999999").await.bad_field(400, "INVALID_ARGUMENT", "pageSize");
     visitor.get("/movies?releasedFrom=2026-02-30").await.bad_field(400, "INVALID_ARGUMENT", "releasedFrom");
     visitor.get("/showtimes?localDate=2026-13-01").await.bad_field(400, "INVALID_ARGUMENT", "localDate");
-    visitor.get("/showtimes?startTimeFrom=yesterday").await.bad_field(400, "INVALID_ARGUMENT", "startTimeFrom");
+    visitor.get("/showtimes?startTimeFrom=yesterday").await.bad_field(
+        400,
+        "INVALID_ARGUMENT",
+        "startTimeFrom",
+    );
     visitor.get("/movies?query=%00").await.problem(400, "INVALID_ARGUMENT");
 }
 
@@ -87,13 +105,18 @@ async fn page_tokens_belong_to_their_list_and_filters() {
     let token = first["nextPageToken"].as_str().unwrap();
     let second = visitor.get(&format!("/movies?pageSize=2&query=the&pageToken={token}")).await.ok();
     assert_ne!(first["movies"], second["movies"]);
-    visitor.get(&format!("/movies?pageToken={token}")).await.bad_field(400, "INVALID_PAGE_TOKEN", "pageToken");
+    visitor.get(&format!("/movies?pageToken={token}")).await.bad_field(
+        400,
+        "INVALID_PAGE_TOKEN",
+        "pageToken",
+    );
     let mut tampered = token.to_owned();
     tampered.replace_range(3..4, if &token[3..4] == "A" { "B" } else { "A" });
-    visitor
-        .get(&format!("/movies?query=the&pageToken={tampered}"))
-        .await
-        .bad_field(400, "INVALID_PAGE_TOKEN", "pageToken");
+    visitor.get(&format!("/movies?query=the&pageToken={tampered}")).await.bad_field(
+        400,
+        "INVALID_PAGE_TOKEN",
+        "pageToken",
+    );
 }
 
 #[tokio::test]
@@ -129,7 +152,10 @@ async fn seats_that_cannot_be_held() {
 
     // Taken by somebody else: the answer names the seat.
     let taken = customer
-        .post("/reservations", json!({"showtimeId": showtime, "bestAvailable": {"count": 2, "together": true}}))
+        .post(
+            "/reservations",
+            json!({"showtimeId": showtime, "bestAvailable": {"count": 2, "together": true}}),
+        )
         .await
         .ok();
     let label = taken["seats"][0]["label"].as_str().unwrap();
@@ -159,8 +185,16 @@ async fn money_that_does_not_fit_the_hold() {
     let dollars = json!({"amountMinor": total["amountMinor"], "currencyCode": "USD"});
     charge(&customer, dollars, "tok_approve").await.problem(409, "AMOUNT_MISMATCH");
     let no_currency = json!({"amountMinor": total["amountMinor"], "currencyCode": "ZZZ"});
-    charge(&customer, no_currency, "tok_approve").await.bad_field(400, "INVALID_ARGUMENT", "amount.currencyCode");
-    charge(&customer, total.clone(), "tok_unheard_of").await.bad_field(400, "INVALID_PAYMENT_TOKEN", "paymentToken");
+    charge(&customer, no_currency, "tok_approve").await.bad_field(
+        400,
+        "INVALID_ARGUMENT",
+        "amount.currencyCode",
+    );
+    charge(&customer, total.clone(), "tok_unheard_of").await.bad_field(
+        400,
+        "INVALID_PAYMENT_TOKEN",
+        "paymentToken",
+    );
     charge(&other, total.clone(), "tok_approve").await.problem(404, "RESERVATION_NOT_FOUND");
     let id = held["id"].as_str().unwrap();
     other.delete(&format!("/reservations/{id}")).await.problem(404, "RESERVATION_NOT_FOUND");
@@ -188,7 +222,8 @@ async fn theaters_halls_and_showtimes_that_cannot_be() {
     };
     showtime(&key(), "2030-01-01T12:00:00Z").await.problem(404, "HALL_NOT_FOUND");
     let foreign = admin.get("/theaters?pageSize=200").await.ok();
-    let new_york = foreign["theaters"].as_array().unwrap().iter().find(|t| t["timeZone"] == "America/New_York").unwrap();
+    let new_york =
+        foreign["theaters"].as_array().unwrap().iter().find(|t| t["timeZone"] == "America/New_York").unwrap();
     let halls = admin.get(&format!("/theaters/{}/halls", new_york["id"].as_str().unwrap())).await.ok();
     let foreign_hall = halls["halls"][0]["id"].as_str().unwrap();
     showtime(foreign_hall, "2030-01-01T12:00:00Z").await.problem(403, "PERMISSION_DENIED");
@@ -214,15 +249,19 @@ async fn layouts_that_no_hall_can_have() {
         async move { admin.post(&layouts, layout).await }
     };
     let seat = |label: &str, x: i32, kind: &str, of: &str| json!({"label": label, "category": "standard", "kind": kind, "x": x, "companionOf": of});
-    publish(json!([seat("A1", 0, "STANDARD", ""), seat("A1", 100, "STANDARD", "")]))
-        .await
-        .bad_field(400, "INVALID_ARGUMENT", "rows[0].seats[1].label");
+    publish(json!([seat("A1", 0, "STANDARD", ""), seat("A1", 100, "STANDARD", "")])).await.bad_field(
+        400,
+        "INVALID_ARGUMENT",
+        "rows[0].seats[1].label",
+    );
     publish(json!([seat("A1", 0, "STANDARD", ""), seat("A2", 10, "STANDARD", "")]))
         .await
         .problem(400, "INVALID_ARGUMENT");
-    publish(json!([seat("A1", 0, "COMPANION", "A9")]))
-        .await
-        .bad_field(400, "INVALID_ARGUMENT", "rows[0].seats[0].companionOf");
+    publish(json!([seat("A1", 0, "COMPANION", "A9")])).await.bad_field(
+        400,
+        "INVALID_ARGUMENT",
+        "rows[0].seats[0].companionOf",
+    );
     assert_eq!(publish(json!([seat("A1", 0, "STANDARD", "")])).await.ok()["version"], 1);
 }
 

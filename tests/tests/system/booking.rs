@@ -20,7 +20,10 @@ use tonic::{Request, metadata::MetadataValue};
 /// Holds two seats that the platform chooses and pays for them.
 pub(crate) async fn buy(customer: &Rest, showtime: &str) -> Value {
     let hold = customer
-        .post("/reservations", json!({"showtimeId": showtime, "bestAvailable": {"count": 2, "together": true}}))
+        .post(
+            "/reservations",
+            json!({"showtimeId": showtime, "bestAvailable": {"count": 2, "together": true}}),
+        )
         .await
         .ok();
     customer
@@ -161,7 +164,11 @@ async fn over_grpc_from_registration_to_the_pdf() {
     while !held.is_subset(&seen) {
         match watched.next().await.unwrap().unwrap().event {
             Some(Event::Changes(changes)) => seen.extend(
-                changes.seats.into_iter().filter(|seat| seat.state == i32::from(SeatState::Held)).map(|seat| seat.label),
+                changes
+                    .seats
+                    .into_iter()
+                    .filter(|seat| seat.state == i32::from(SeatState::Held))
+                    .map(|seat| seat.label),
             ),
             other => panic!("after the snapshot come changes, not {other:?}"),
         }
@@ -189,7 +196,8 @@ async fn over_grpc_from_registration_to_the_pdf() {
         .into_inner()
         .tickets;
     assert_eq!(mine.iter().map(|ticket| ticket.seat.clone()).collect::<HashSet<_>>(), held);
-    let pdf = tickets.get_ticket_pdf(GetTicketPdfRequest { id: mine[0].id.clone() }).await.unwrap().into_inner();
+    let pdf =
+        tickets.get_ticket_pdf(GetTicketPdfRequest { id: mine[0].id.clone() }).await.unwrap().into_inner();
     assert_eq!(pdf.content_type, "application/pdf");
 }
 
@@ -199,7 +207,10 @@ async fn a_repeated_request_gets_the_same_answer_and_a_changed_one_none() {
     let (customer, showtime) = (system.new_customer().await, system.showtime().await);
     let send = |count: i32, key: String| {
         let body = json!({"showtimeId": showtime, "bestAvailable": {"count": count}});
-        let request = customer.request(reqwest::Method::POST, "/reservations").header("idempotency-key", key).json(&body);
+        let request = customer
+            .request(reqwest::Method::POST, "/reservations")
+            .header("idempotency-key", key)
+            .json(&body);
         customer.send(request)
     };
     let key = key();
@@ -244,5 +255,53 @@ async fn a_refund_voids_the_ticket_and_frees_its_seat() {
     let map = system.rest().get(&format!("/showtimes/{showtime}/seats")).await.ok();
     assert_eq!(seat_state(&map, ticket["seat"].as_str().unwrap()), "FREE");
     assert_eq!(staff.post(&path, json!({})).await.ok()["state"], "REFUNDED");
-    staff.post(&path, json!({"amount": {"amountMinor": "1", "currencyCode": "EUR"}})).await.problem(409, "REFUND_TOO_LARGE");
+    staff
+        .post(&path, json!({"amount": {"amountMinor": "1", "currencyCode": "EUR"}}))
+        .await
+        .problem(409, "REFUND_TOO_LARGE");
+}
+
+#[tokio::test]
+async fn a_watcher_over_rest_sees_a_hold_and_can_come_back_to_where_it_was() {
+    let system = System::shared();
+    let (customer, showtime) = (system.new_customer().await, system.showtime().await);
+    let visitor = system.rest();
+    let path = format!("/showtimes/{showtime}/seats/watch");
+    let mut watched = visitor.request(reqwest::Method::GET, &path).send().await.unwrap();
+    assert_eq!(watched.headers()["content-type"], "text/event-stream");
+    let snapshot = next_event(&mut watched).await;
+    assert!(snapshot.contains("\"snapshot\""), "{snapshot}");
+
+    let body = json!({"showtimeId": showtime, "bestAvailable": {"count": 1}});
+    let hold = customer.post("/reservations", body).await.ok();
+    let label = format!("\"label\":{}", hold["seats"][0]["label"]);
+    let change = loop {
+        let event = next_event(&mut watched).await;
+        if event.contains(&label) {
+            break event;
+        }
+    };
+    assert!(change.contains("HELD"), "{change}");
+    drop(watched);
+
+    // Whoever comes back with the id before the change gets the change, and no new map.
+    let id = |event: &str| event.lines().find_map(|line| line.strip_prefix("id:")).unwrap().trim().to_owned();
+    let request = visitor.request(reqwest::Method::GET, &path).header("last-event-id", id(&snapshot));
+    let resumed = next_event(&mut request.send().await.unwrap()).await;
+    assert!(resumed.contains(&label) && !resumed.contains("\"snapshot\":{"), "{resumed}");
+}
+
+/// The next server-sent event that is not a comment, as text.
+async fn next_event(stream: &mut reqwest::Response) -> String {
+    let mut text = String::new();
+    loop {
+        text.push_str(str::from_utf8(&stream.chunk().await.unwrap().expect("the stream goes on")).unwrap());
+        if let Some(end) = text.find("\n\n") {
+            let event = text[..end].to_owned();
+            if event.lines().any(|line| line.starts_with("data:")) {
+                return event;
+            }
+            text.drain(..end + 2);
+        }
+    }
 }

@@ -10,3 +10,5 @@ mod booking;
 mod grpc_web;
 #[cfg(test)]
 mod schemathesis;
+#[cfg(test)]
+mod ticket;

@@ -48,7 +48,7 @@ both_engines! {
         assert_eq!(movies.get_showtime(GetShowtimeRequest { id: made.id.clone() }).await.unwrap().into_inner(), cancelled);
         assert_eq!(movies.cancel_showtime(request).await.unwrap().into_inner(), cancelled);
         assert_eq!(movies.cancel_showtime(cancel(&made)).await.unwrap().into_inner(), cancelled);
-        assert_eq!(world.neighbours.closed(), [made.id.clone()]);
+        assert_eq!(world.neighbours.closed(), [made.id.as_str()]);
         let update = UpdateShowtimeRequest { showtime: Some(cancelled), ..UpdateShowtimeRequest::default() };
         assert_eq!(reason(movies.update_showtime(update).await), Reason::ShowtimeCancelled);
     }

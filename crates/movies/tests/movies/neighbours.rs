@@ -33,7 +33,7 @@ impl Neighbours {
 
 /// The RPCs that are answered, and those that movies never calls.
 macro_rules! answers {
-    ($service:ident: $($answered:item)+; $($other:ident($request:ty) -> $response:ty;)+) => {
+    ($service:ident { $($answered:item)+ } $($other:ident($request:ty) -> $response:ty;)+) => {
         #[tonic::async_trait]
         impl $service for Neighbours {
             $($answered)+
@@ -45,7 +45,7 @@ macro_rules! answers {
 }
 
 answers! {
-    TheatersService:
+    TheatersService {
     async fn get_theater(&self, request: Request<theaters::GetTheaterRequest>) -> Result<Response<Theater>, Status> {
         match self.theaters.lock().unwrap().get(&request.get_ref().id) {
             Some(theater) => Ok(Response::new(theater.clone())),
@@ -57,7 +57,8 @@ answers! {
             Some(hall) => Ok(Response::new(hall.clone())),
             None => Err(Problem::new(Reason::HallNotFound, "none").into()),
         }
-    };
+    }
+    }
     list_theaters(theaters::ListTheatersRequest) -> theaters::ListTheatersResponse;
     create_theater(theaters::CreateTheaterRequest) -> Theater;
     update_theater(theaters::UpdateTheaterRequest) -> Theater;
@@ -73,11 +74,12 @@ answers! {
 }
 
 answers! {
-    ReservationsInternal:
+    ReservationsInternal {
     async fn close_showtime(&self, request: Request<CloseShowtimeRequest>) -> Result<Response<()>, Status> {
         self.closed.lock().unwrap().push(request.into_inner().showtime_id);
         Ok(Response::new(()))
-    };
+    }
+    }
     confirm_reservation(ConfirmReservationRequest) -> Reservation;
     free_seats(FreeSeatsRequest) -> Reservation;
 }

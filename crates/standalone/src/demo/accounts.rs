@@ -42,12 +42,21 @@ impl Accounts {
             Err(error) => return Err(StartError::config(format!("cannot read {}: {error}", path.display()))),
         };
         let value = |name: &str| {
-            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned).ok_or_else(|| {
-                StartError::config(format!("{} has no line {name}=…: mend or delete the file", path.display()))
-            })
+            text.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+                .map(str::to_owned)
+                .ok_or_else(|| {
+                    StartError::config(format!(
+                        "{} has no line {name}=…: mend or delete the file",
+                        path.display()
+                    ))
+                })
         };
         let account = |role: &str| -> Result<Account, StartError> {
-            Ok(Account { email: value(&format!("{role}_EMAIL"))?, password: value(&format!("{role}_PASSWORD"))? })
+            Ok(Account {
+                email: value(&format!("{role}_EMAIL"))?,
+                password: value(&format!("{role}_PASSWORD"))?,
+            })
         };
         Ok(Some(Self { customer: account("CUSTOMER")?, staff: account("STAFF")?, admin: account("ADMIN")? }))
     }
@@ -61,7 +70,8 @@ impl Accounts {
             email: format!("{role}@demo.example"),
             password: Alphanumeric.sample_string(&mut rand::rng(), 20),
         };
-        let accounts = Self { customer: account("customer"), staff: account("staff"), admin: account("admin") };
+        let accounts =
+            Self { customer: account("customer"), staff: account("staff"), admin: account("admin") };
         let mut text = String::from("# The demo cinema's accounts. Source it: . demo-accounts.env\n");
         for (role, account) in
             [("CUSTOMER", &accounts.customer), ("STAFF", &accounts.staff), ("ADMIN", &accounts.admin)]

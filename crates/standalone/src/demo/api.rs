@@ -54,6 +54,10 @@ impl Api {
     pub(super) async fn user_id(&mut self, email: &str) -> Result<String, Status> {
         let request = ListUsersRequest { email: email.to_owned(), ..ListUsersRequest::default() };
         let found = self.users.list_users(request).await?.into_inner().users;
-        found.into_iter().next().map(|user| user.id).ok_or_else(|| Status::not_found("the demo account is gone"))
+        found
+            .into_iter()
+            .next()
+            .map(|user| user.id)
+            .ok_or_else(|| Status::not_found("the demo account is gone"))
     }
 }

@@ -37,25 +37,62 @@ struct Shape {
 pub(super) fn plan() -> Vec<TheaterPlan> {
     vec![
         TheaterPlan {
-            theater: theater("Lichtspielhaus am Kanal", "Europe/Berlin", "EUR", ["Uferstraße 12", "10999", "Berlin", "DE"]),
+            theater: theater(
+                "Lichtspielhaus am Kanal",
+                "Europe/Berlin",
+                "EUR",
+                ["Uferstraße 12", "10999", "Berlin", "DE"],
+            ),
             prices: &[("standard", 1_150), ("premium", 1_490), ("accessible", 950)],
             halls: vec![
-                hall("Saal 1", 15, &Shape { rows: 12, blocks: &[5, 10, 5], premium_rows: 3, wheelchair_pairs: 2, widening: 0 }),
-                hall("Saal 2", 10, &Shape { rows: 7, blocks: &[6, 6], premium_rows: 1, wheelchair_pairs: 1, widening: 0 }),
+                hall(
+                    "Saal 1",
+                    15,
+                    &Shape {
+                        rows: 12,
+                        blocks: &[5, 10, 5],
+                        premium_rows: 3,
+                        wheelchair_pairs: 2,
+                        widening: 0,
+                    },
+                ),
+                hall(
+                    "Saal 2",
+                    10,
+                    &Shape { rows: 7, blocks: &[6, 6], premium_rows: 1, wheelchair_pairs: 1, widening: 0 },
+                ),
             ],
         },
         TheaterPlan {
-            theater: theater("Harbor Street Cinema", "America/New_York", "USD", ["48 Harbor Street", "10013", "New York", "US"]),
+            theater: theater(
+                "Harbor Street Cinema",
+                "America/New_York",
+                "USD",
+                ["48 Harbor Street", "10013", "New York", "US"],
+            ),
             prices: &[("standard", 1_650), ("premium", 2_100), ("accessible", 1_300)],
             halls: vec![
-                hall("Auditorium A", 20, &Shape { rows: 10, blocks: &[8, 8], premium_rows: 2, wheelchair_pairs: 2, widening: 2 }),
-                hall("Studio", 10, &Shape { rows: 5, blocks: &[9], premium_rows: 0, wheelchair_pairs: 1, widening: 0 }),
+                hall(
+                    "Auditorium A",
+                    20,
+                    &Shape { rows: 10, blocks: &[8, 8], premium_rows: 2, wheelchair_pairs: 2, widening: 2 },
+                ),
+                hall(
+                    "Studio",
+                    10,
+                    &Shape { rows: 5, blocks: &[9], premium_rows: 0, wheelchair_pairs: 1, widening: 0 },
+                ),
             ],
         },
     ]
 }
 
-fn theater(name: &str, time_zone: &str, currency: &str, [street, postal_code, city, country]: [&str; 4]) -> Theater {
+fn theater(
+    name: &str,
+    time_zone: &str,
+    currency: &str,
+    [street, postal_code, city, country]: [&str; 4],
+) -> Theater {
     Theater {
         display_name: name.to_owned(),
         address: Some(Address {

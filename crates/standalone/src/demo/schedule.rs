@@ -9,7 +9,8 @@ use moviebooking_proto::{
     },
     problem::reason_of,
     theaters::v1::{
-        CreateHallRequest, CreateTheaterRequest, Hall, ListHallsRequest, ListTheatersRequest, PublishLayoutRequest, Theater,
+        CreateHallRequest, CreateTheaterRequest, Hall, ListHallsRequest, ListTheatersRequest,
+        PublishLayoutRequest, Theater,
     },
 };
 use tonic::Status;
@@ -41,14 +42,16 @@ pub(super) struct DemoTheater {
 
 /// The demo's theaters, made where they are missing.
 pub(super) async fn theaters(api: &mut Api) -> Result<Vec<DemoTheater>, Status> {
-    let known = api.theaters.list_theaters(ListTheatersRequest { page_size: 200, ..Default::default() }).await?;
+    let known =
+        api.theaters.list_theaters(ListTheatersRequest { page_size: 200, ..Default::default() }).await?;
     let known = known.into_inner().theaters;
     let mut made = Vec::new();
     for plan in halls::plan() {
         let theater = match known.iter().find(|theater| theater.display_name == plan.theater.display_name) {
             Some(theater) => theater.clone(),
             None => {
-                let request = CreateTheaterRequest { theater: Some(plan.theater.clone()), request_id: new_key() };
+                let request =
+                    CreateTheaterRequest { theater: Some(plan.theater.clone()), request_id: new_key() };
                 api.theaters.create_theater(request).await?.into_inner()
             }
         };
@@ -65,15 +68,21 @@ async fn with_halls(api: &mut Api, theater: Theater, plan: TheaterPlan) -> Resul
         let mut hall = match known.iter().find(|known| known.display_name == hall.display_name) {
             Some(known) => known.clone(),
             None => {
-                let request =
-                    CreateHallRequest { theater_id: theater.id.clone(), hall: Some(hall), request_id: new_key() };
+                let request = CreateHallRequest {
+                    theater_id: theater.id.clone(),
+                    hall: Some(hall),
+                    request_id: new_key(),
+                };
                 api.theaters.create_hall(request).await?.into_inner()
             }
         };
         if hall.layout_version == 0 {
             hall.categories = layout.categories.iter().map(|category| category.name.clone()).collect();
-            let request =
-                PublishLayoutRequest { hall_id: hall.id.clone(), layout: Some(layout), request_id: new_key() };
+            let request = PublishLayoutRequest {
+                hall_id: hall.id.clone(),
+                layout: Some(layout),
+                request_id: new_key(),
+            };
             api.theaters.publish_layout(request).await?;
         }
         halls.push(hall);
@@ -182,7 +191,11 @@ async fn schedule(
         format: "2D".to_owned(),
         ..Showtime::default()
     };
-    match api.movies.create_showtime(CreateShowtimeRequest { showtime: Some(showtime), request_id: new_key() }).await {
+    match api
+        .movies
+        .create_showtime(CreateShowtimeRequest { showtime: Some(showtime), request_id: new_key() })
+        .await
+    {
         // Somebody has put a show of their own there.
         Err(status) if reason_of(&status) == Some(Reason::ShowtimeOverlap) => Ok(()),
         Err(status) => Err(status),

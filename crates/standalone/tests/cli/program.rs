@@ -38,8 +38,13 @@ pub(crate) struct Serving {
 
 impl Serving {
     /// Starts it and waits until it says where it listens.
-    pub(crate) fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+    pub(crate) fn start(command: Command) -> Self {
+        Self::logging_to(command, Stdio::inherit())
+    }
+
+    /// Like `start`, with its log somewhere else.
+    pub(crate) fn logging_to(mut command: Command, log: impl Into<Stdio>) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         stdout.read_line(&mut greeting).unwrap();

@@ -12,7 +12,16 @@ const QUIET: [&str; 4] = ["--listen", "127.0.0.1:0", "--demo", "off"];
 fn help_explains_every_option_with_its_variable() {
     let folder = tempfile::tempdir().unwrap();
     let help = String::from_utf8(run(folder.path(), &["--help"]).stdout).unwrap();
-    for name in ["--listen", "MOVIEBOOKING_LISTEN", "--data", "MOVIEBOOKING_DATA", "--demo", "MOVIEBOOKING_DEMO", "--log", "import"] {
+    for name in [
+        "--listen",
+        "MOVIEBOOKING_LISTEN",
+        "--data",
+        "MOVIEBOOKING_DATA",
+        "--demo",
+        "MOVIEBOOKING_DEMO",
+        "--log",
+        "import",
+    ] {
         assert!(help.contains(name), "{name}: {help}");
     }
     let imports = run(folder.path(), &["import", "movies", "--help"]);
@@ -77,8 +86,12 @@ async fn a_database_from_a_newer_version_is_left_alone() {
     assert_eq!(Serving::start(started).terminate(), Some(0));
 
     let url = DatabaseUrl::sqlite(folder.path().join("data/movies.db"));
-    let db = Db::connect(&url, &PoolOptions { application_name: "test", max_connections: None }).await.unwrap();
-    sql("UPDATE schema_migrations SET version = 8999, name = 'holograms' WHERE version = 1").execute(&db).await.unwrap();
+    let db =
+        Db::connect(&url, &PoolOptions { application_name: "test", max_connections: None }).await.unwrap();
+    sql("UPDATE schema_migrations SET version = 8999, name = 'holograms' WHERE version = 1")
+        .execute(&db)
+        .await
+        .unwrap();
     db.close().await;
 
     let error = refusal(&run(folder.path(), &QUIET), 78);

@@ -16,7 +16,12 @@ fn the_printed_walk_ends_with_a_ticket_and_a_second_start_reuses_the_data() {
         started.args(["--listen", "127.0.0.1:0"]);
         let mut serving = Serving::start(started);
         serving.read_until("ticket.pdf");
-        let walk = serving.greeting.lines().filter_map(|line| line.strip_prefix("  ")).collect::<Vec<_>>().join("\n");
+        let walk = serving
+            .greeting
+            .lines()
+            .filter_map(|line| line.strip_prefix("  "))
+            .collect::<Vec<_>>()
+            .join("\n");
         let walked = sh(folder.path(), &walk);
         let printed = String::from_utf8_lossy(&walked.stdout).into_owned();
         assert!(walked.status.success(), "{start}: {printed}{}", String::from_utf8_lossy(&walked.stderr));
@@ -48,4 +53,32 @@ fn an_import_into_the_data_folder_says_what_became_of_every_row() {
 
     let missing = run(folder.path(), &["import", "movies", "nowhere.json"]);
     assert_eq!(missing.status.code(), Some(66));
+}
+
+/// Even when everything is logged, nothing that opens a door is.
+#[test]
+fn no_secret_gets_into_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = std::fs::File::create(folder.path().join("log")).unwrap();
+    let mut started = command(folder.path());
+    started.args(["--listen", "127.0.0.1:0", "--log", "trace"]);
+    let mut serving = Serving::logging_to(started, log);
+    serving.read_until("ticket.pdf");
+    let walk =
+        serving.greeting.lines().filter_map(|line| line.strip_prefix("  ")).collect::<Vec<_>>().join("\n");
+    let walked = sh(folder.path(), &format!("{walk}\necho token $TOKEN"));
+    let printed = String::from_utf8_lossy(&walked.stdout).into_owned();
+    assert_eq!(serving.terminate(), Some(0));
+
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(log.contains("/payments/charge"), "the log is a real one");
+    let accounts = std::fs::read_to_string(folder.path().join("data/demo-accounts.env")).unwrap();
+    let mut secrets: Vec<&str> =
+        accounts.lines().filter_map(|line| line.split_once('=')).map(|(_, value)| value).collect();
+    secrets.push(printed.lines().find_map(|line| line.strip_prefix("token ")).unwrap());
+    secrets.extend(["tok_approve", "MBT1."]);
+    assert_eq!(secrets.len(), 9);
+    for secret in secrets {
+        assert!(!log.contains(secret), "{}", log.lines().find(|line| line.contains(secret)).unwrap());
+    }
 }

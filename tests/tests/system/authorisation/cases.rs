@@ -37,9 +37,10 @@ pub(crate) async fn case(world: &World, rpc: &str) -> Option<Case> {
         "UsersService.GetJwks" => (ANYBODY, json!({})),
         "UsersService.GetMe" => (SIGNED_IN, json!({})),
         "UsersService.GetUser" => (OWN_ACCOUNT, json!({"id": world.owner_id})),
-        "UsersService.UpdateUser" => {
-            (OWN_ACCOUNT, json!({"user": {"id": world.owner_id, "displayName": "New Name"}, "updateMask": "displayName"}))
-        }
+        "UsersService.UpdateUser" => (
+            OWN_ACCOUNT,
+            json!({"user": {"id": world.owner_id, "displayName": "New Name"}, "updateMask": "displayName"}),
+        ),
         // A wrong password is a wrong field, not a missing permission.
         "UsersService.ChangePassword" => (SIGNED_IN, json!({"currentPassword": "", "newPassword": ""})),
         "UsersService.DeleteUser" => {
@@ -55,18 +56,21 @@ pub(crate) async fn case(world: &World, rpc: &str) -> Option<Case> {
         "MoviesService.CreateMovie" => {
             (ANY_STAFF, json!({"movie": {"title": format!("Movie {}", key())}, "requestId": key()}))
         }
-        "MoviesService.UpdateMovie" => {
-            (ANY_STAFF, json!({"movie": {"id": world.movie, "director": "Somebody"}, "updateMask": "director"}))
-        }
+        "MoviesService.UpdateMovie" => (
+            ANY_STAFF,
+            json!({"movie": {"id": world.movie, "director": "Somebody"}, "updateMask": "director"}),
+        ),
         "MoviesService.DeleteMovie" => (ADMIN_ONLY, json!({"id": world.new_movie().await})),
         "MoviesService.GetShowtime" => (ANYBODY, json!({"id": world.showtime})),
         "MoviesService.CreateShowtime" => {
-            let showtime = json!({"movieId": world.movie, "hallId": world.hall, "startTime": "2030-01-01T12:00:00Z"});
+            let showtime =
+                json!({"movieId": world.movie, "hallId": world.hall, "startTime": "2030-01-01T12:00:00Z"});
             (THEATER_STAFF, json!({"showtime": showtime, "requestId": key()}))
         }
-        "MoviesService.UpdateShowtime" => {
-            (THEATER_STAFF, json!({"showtime": {"id": world.showtime, "format": "OV"}, "updateMask": "format"}))
-        }
+        "MoviesService.UpdateShowtime" => (
+            THEATER_STAFF,
+            json!({"showtime": {"id": world.showtime, "format": "OV"}, "updateMask": "format"}),
+        ),
         "MoviesService.CancelShowtime" => (THEATER_STAFF, json!({"id": world.system.showtime().await})),
 
         "TheatersService.ListTheaters" => (ANYBODY, json!({})),
@@ -83,16 +87,18 @@ pub(crate) async fn case(world: &World, rpc: &str) -> Option<Case> {
             THEATER_STAFF,
             json!({"theaterId": world.theater, "hall": {"displayName": format!("Hall {}", key())}, "requestId": key()}),
         ),
-        "TheatersService.UpdateHall" => {
-            (THEATER_STAFF, json!({"hall": {"id": world.hall, "cleaningMinutes": 15}, "updateMask": "cleaningMinutes"}))
-        }
+        "TheatersService.UpdateHall" => (
+            THEATER_STAFF,
+            json!({"hall": {"id": world.hall, "cleaningMinutes": 15}, "updateMask": "cleaningMinutes"}),
+        ),
         "TheatersService.DeleteHall" => (THEATER_STAFF, json!({"id": world.new_hall().await})),
         "TheatersService.PublishLayout" => {
             (THEATER_STAFF, json!({"hallId": world.new_hall().await, "layout": layout(), "requestId": key()}))
         }
-        "TheatersService.ImportLayout" => {
-            (THEATER_STAFF, json!({"hallId": world.new_hall().await, "seatingPlan": seating_plan(), "requestId": key()}))
-        }
+        "TheatersService.ImportLayout" => (
+            THEATER_STAFF,
+            json!({"hallId": world.new_hall().await, "seatingPlan": seating_plan(), "requestId": key()}),
+        ),
         "TheatersService.GetLayout" | "TheatersService.ExportLayout" => {
             (ANYBODY, json!({"hallId": world.hall, "version": 1}))
         }
@@ -105,7 +111,9 @@ pub(crate) async fn case(world: &World, rpc: &str) -> Option<Case> {
         }
         "ReservationsService.ListReservations" => ("UDADDA", json!({"userId": world.owner_id})),
         "ReservationsService.GetReservation" => (OWN_PURCHASE_OR_STAFF, json!({"id": world.reservation})),
-        "ReservationsService.ReleaseReservation" => (OWN_PURCHASE_OR_STAFF, json!({"id": world.new_hold().await["id"]})),
+        "ReservationsService.ReleaseReservation" => {
+            (OWN_PURCHASE_OR_STAFF, json!({"id": world.new_hold().await["id"]}))
+        }
         "ReservationsService.ExtendReservation" => {
             (OWN_PURCHASE_OR_STAFF, json!({"id": world.new_hold().await["id"], "requestId": key()}))
         }

@@ -28,7 +28,8 @@ pub(crate) enum Who {
     Admin,
 }
 
-const EVERYBODY: [Who; 6] = [Who::Anonymous, Who::Stranger, Who::Owner, Who::OtherStaff, Who::Staff, Who::Admin];
+const EVERYBODY: [Who; 6] =
+    [Who::Anonymous, Who::Stranger, Who::Owner, Who::OtherStaff, Who::Staff, Who::Admin];
 
 /// What an answer says about authorisation: `U`nauthenticated, `D`enied, `N`ot found (a stranger's thing is not shown
 /// to exist), or `A`llowed, which may still fail for another reason.
@@ -93,7 +94,9 @@ async fn no_internal_rpc_is_reached_from_outside() {
 #[tokio::test]
 async fn lists_show_nobody_what_is_somebody_elses() {
     let world = World::make(System::shared()).await;
-    for (path, field) in [("/tickets", "tickets"), ("/payments", "payments"), ("/reservations", "reservations")] {
+    for (path, field) in
+        [("/tickets", "tickets"), ("/payments", "payments"), ("/reservations", "reservations")]
+    {
         let rows = |answer: serde_json::Value| answer[field].as_array().unwrap().len();
         let of_showtime = format!("{path}?showtimeId={}", world.showtime);
         let path = if field == "payments" { path } else { &of_showtime };

@@ -93,7 +93,10 @@ impl World {
     /// A fresh hold by the owner.
     pub(crate) async fn new_hold(&self) -> Value {
         let showtime = self.system.showtime().await;
-        self.owner.post("/reservations", json!({"showtimeId": showtime, "bestAvailable": {"count": 1}})).await.ok()
+        self.owner
+            .post("/reservations", json!({"showtimeId": showtime, "bestAvailable": {"count": 1}}))
+            .await
+            .ok()
     }
 }
 
