@@ -1,11 +1,13 @@
 //! What whole-system tests share: a platform with the demo cinema on a port of its own, and clients for its protocols.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod grpc;
+mod processes;
 mod rest;
 mod system;
 
 pub use grpc::Grpc;
+pub use processes::{Processes, programs};
 pub use rest::{Answer, Rest};
 pub use system::System;
 

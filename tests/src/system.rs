@@ -32,9 +32,9 @@ pub struct System {
 }
 
 impl System {
-    /// The platform that all tests of a program share: one process edition with the demo cinema, started once on a
+    /// The platform that all tests of a program share: the one-process edition with the demo cinema, started once on a
     /// runtime of its own, since each test's runtime ends with it.
-    pub fn shared() -> &'static Self {
+    pub fn one_process() -> &'static Self {
         static SYSTEM: OnceLock<System> = OnceLock::new();
         SYSTEM.get_or_init(Self::start)
     }
@@ -56,13 +56,7 @@ impl System {
                     Platform::open(&folder, &cli.serve, SystemClock::shared()).await.expect("the platform");
                 seed(&platform, &accounts).await.expect("the demo cinema");
                 let address = listener.local_addr().expect("an address");
-                let system = Self {
-                    address,
-                    accounts,
-                    admin_token: OnceCell::new(),
-                    staff_token: OnceCell::new(),
-                    next_showtime: AtomicUsize::new(0),
-                };
+                let system = Self::at(address, accounts);
                 ready.send(system).expect("a test that waits");
                 let forever = CancellationToken::new();
                 let server = Server::new(platform.router());
@@ -70,6 +64,17 @@ impl System {
             });
         });
         started.recv().expect("the platform to start")
+    }
+
+    /// The platform that listens here, with the demo cinema.
+    pub(crate) fn at(address: SocketAddr, accounts: Accounts) -> Self {
+        Self {
+            address,
+            accounts,
+            admin_token: OnceCell::new(),
+            staff_token: OnceCell::new(),
+            next_showtime: AtomicUsize::new(0),
+        }
     }
 
     /// A REST client that nobody is signed in to.

@@ -8,7 +8,7 @@ use http::{HeaderValue, Uri};
 #[derive(Clone, Debug, clap::Args)]
 #[group(id = "gateway")]
 pub struct Config {
-    /// Origins whose pages may call the platform from a browser, such as https://tickets.example.com; `*` for all.
+    /// Origins whose pages may call the platform from a browser, such as `https://tickets.example.com`; `*` for all.
     #[arg(
         long = "cors-origins",
         env = "MOVIEBOOKING_CORS_ORIGINS",

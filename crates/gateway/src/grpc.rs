@@ -47,8 +47,12 @@ pub(crate) async fn answer(edge: Arc<Edge>, mut request: Request) -> Response {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    let content_type =
-        request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let content_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
     let content_type = content_type.as_str();
     let version = request.version();
     match content_type {
@@ -85,7 +89,8 @@ pub(crate) async fn answer(edge: Arc<Edge>, mut request: Request) -> Response {
 /// that is named counts; without one, the answer is as the request.
 fn answer_type(headers: &HeaderMap, content_type: &str) -> &'static str {
     let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut named = accepted.split(',').map(str::trim).filter(|accepted| accepted.starts_with("application/grpc-web"));
+    let mut named =
+        accepted.split(',').map(str::trim).filter(|accepted| accepted.starts_with("application/grpc-web"));
     if named.next().unwrap_or(content_type).starts_with("application/grpc-web-text") {
         "application/grpc-web-text+proto"
     } else {

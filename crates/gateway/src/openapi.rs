@@ -9,13 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::{
-    GatewayError,
-    annotation::Annotations,
-    builtin::Builtin,
-    gateway,
-    table::{Route, Table},
-};
+use crate::{GatewayError, annotation::Annotations, builtin::Builtin, gateway, table::Table};
 
 use comments::Comments;
 use schemas::Schemas;
@@ -38,7 +32,7 @@ pub(crate) fn of(table: &Table, annotations: &Annotations) -> Result<String, Gat
     let mut shapes: BTreeMap<String, String> = BTreeMap::new();
     let mut bindings: BTreeMap<String, usize> = BTreeMap::new();
     for route in &table.routes {
-        let path = route.template.write(|field| format!("{{{}}}", Route::variable_name(field)));
+        let path = route.pattern.to_string();
         let first = shapes.entry(route.template.shape()).or_insert_with(|| path.clone());
         if *first != path {
             return Err(GatewayError::OpenApi(format!(

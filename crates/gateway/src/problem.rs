@@ -1,6 +1,9 @@
 //! Errors on REST: RFC 9457 problems, made from the `google.rpc.Status` that services and the gateway answer with.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use axum::{body::Body, response::Response};
 use http::{
@@ -86,7 +89,9 @@ pub(crate) fn render(status: &Status, route: Option<&Route>) -> Rendered {
         detail = format!("{title}.");
     }
     let delay = details.retry_info().and_then(|info| info.retry_delay);
-    let retry_after = delay.map(|delay| delay.as_secs() + u64::from(delay.subsec_nanos() > 0));
+    // What could not be reached or was too busy says no time itself.
+    let soon = (reason.http_status() == 503).then_some(Duration::from_secs(1));
+    let retry_after = delay.or(soon).map(|delay| delay.as_secs() + u64::from(delay.subsec_nanos() > 0));
     let document = Document {
         r#type: format!("urn:moviebooking:problem:{}", reason.name()),
         title,
@@ -167,7 +172,6 @@ pub(crate) const fn code_name(code: Code) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn problem(status: &Status) -> serde_json::Value {
         serde_json::from_slice(&render(status, None).json).unwrap()
@@ -209,5 +213,6 @@ mod tests {
     fn a_status_of_the_transport_has_a_reason_too() {
         let problem = problem(&Status::unavailable("a service that this needs cannot be reached; try again"));
         assert_eq!((&problem["status"], &problem["reason"]), (&503.into(), &"UNAVAILABLE".into()));
+        assert_eq!(problem["retryAfter"], 1);
     }
 }

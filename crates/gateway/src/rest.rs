@@ -43,7 +43,9 @@ async fn handle(edge: Arc<Edge>, request: Request) -> Response {
         Place::Route(number, variables) => {
             let caching = caching(&edge.table.routes[number], &parts.headers);
             let call = Call { edge: Arc::clone(&edge), number, parts };
-            let response = call.answer(&variables, body).await;
+            let mut response = call.answer(&variables, body).await;
+            let pattern = Arc::clone(&edge.table.routes[number].pattern);
+            response.extensions_mut().insert(moviebooking_serve::metrics::Route(pattern));
             let caching = if response.status().is_success() { caching } else { Caching::Never };
             (response, caching)
         }

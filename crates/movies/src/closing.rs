@@ -12,8 +12,6 @@ use crate::{Service, store::showtimes};
 const EVERY: Duration = Duration::from_secs(5);
 /// Showtimes told to reservations in one turn.
 const MOST_CLOSED: i64 = 100;
-/// Idempotency keys forgotten in one turn.
-const MOST_PURGED: i64 = 1_000;
 
 impl Service {
     /// Tells reservations of cancelled showtimes that they do not know of yet, and deletes old idempotency keys, again
@@ -21,18 +19,16 @@ impl Service {
     pub async fn run_background(&self, shutdown: CancellationToken) {
         let mut turns = interval(EVERY);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let work = async {
+        let complete = async {
             loop {
                 turns.tick().await;
                 if let Err(error) = self.complete_cancellations().await {
                     tracing::warn!(error = error.chain(), "cancelled showtimes cannot be read");
                 }
-                if let Err(error) = idempotency::purge(&self.db, self.clock.now(), MOST_PURGED).await {
-                    tracing::warn!(error = error.chain(), "old idempotency keys cannot be deleted");
-                }
             }
         };
         // Whatever is dropped half done is done again: closing is idempotent.
+        let work = async { tokio::join!(complete, idempotency::keep_purged(&self.db, &*self.clock)) };
         shutdown.run_until_cancelled(work).await;
     }
 

@@ -30,7 +30,7 @@ mod store;
 mod tests;
 mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use moviebooking_auth::ServiceLink;
 use moviebooking_domain::clock::SharedClock;
@@ -50,10 +50,6 @@ pub const NAME: &str = "reservations";
 /// Its tables.
 pub static MIGRATIONS: Migrations =
     Migrations::new(&[migration!(1, "migrations/0001_reservations.sql"), idempotency::MIGRATION]);
-
-/// How often old idempotency keys are deleted, and how many at once.
-const PURGE_EVERY: Duration = Duration::from_secs(600);
-const PURGE_AT_ONCE: i64 = 1_000;
 
 /// The service; cheap to clone.
 #[derive(Clone)]
@@ -89,23 +85,7 @@ impl Service {
     /// Deletes old idempotency keys until `shutdown`, and then ends all watching, so that open streams do not keep the
     /// process from stopping.
     pub async fn run_background(&self, shutdown: CancellationToken) {
-        loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return self.watches.close(),
-                () = tokio::time::sleep(PURGE_EVERY) => self.purge().await,
-            }
-        }
-    }
-
-    async fn purge(&self) {
-        loop {
-            match idempotency::purge(&self.db, self.clock.now(), PURGE_AT_ONCE).await {
-                Ok(deleted) if i64::try_from(deleted).is_ok_and(|deleted| deleted < PURGE_AT_ONCE) => return,
-                Ok(_) => {}
-                Err(error) => {
-                    return tracing::warn!(error = error.chain(), "old idempotency keys were not deleted");
-                }
-            }
-        }
+        shutdown.run_until_cancelled(idempotency::keep_purged(&self.db, &*self.clock)).await;
+        self.watches.close();
     }
 }

@@ -1,8 +1,14 @@
 //! A link to another service, in this process or across the network: what generated clients are built over.
 
-use crate::{REQUEST_ID_HEADER, StartError, body::Shielded, current_request_id};
+use crate::{
+    ConnectOptions, REQUEST_ID_HEADER, StartError,
+    body::Shielded,
+    connect::{channel, peer},
+    current_request_id,
+    watch::{Peer, Watch},
+};
 use axum::{Router, routing::future::RouteFuture};
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Request, Response};
 use std::{
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -12,12 +18,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::Sleep;
-use tonic::{
-    Code, Status,
-    body::Body,
-    service::Routes,
-    transport::{Channel, ClientTlsConfig, Endpoint},
-};
+use tonic::{Code, Status, body::Body, service::Routes, transport::Channel};
 use tower::{BoxError, Service};
 
 /// The header of a call's deadline (gRPC over HTTP/2, "Timeout").
@@ -29,7 +30,7 @@ const TIMEOUT_HEADER: &str = "grpc-timeout";
 /// with a gRPC status (UNAVAILABLE if the service cannot be reached, DEADLINE_EXCEEDED, INTERNAL if its handler
 /// panicked), nothing but the request itself reaches the other side (no extensions), and dropping the call cancels
 /// it. A call that carries `grpc-timeout` is given up when it runs out; the body of an answer that has begun is not
-/// cut. The id of the request being handled goes along as `x-request-id`.
+/// cut. The id of the request being handled goes along as `x-request-id`, and its trace as `traceparent`.
 #[derive(Debug, Clone)]
 pub struct Link {
     target: Target,
@@ -40,7 +41,7 @@ pub struct Link {
 enum Target {
     Local(Router),
     Slot(Arc<OnceLock<Router>>),
-    Remote(Channel),
+    Remote(Channel, Arc<Peer>),
 }
 
 /// The other end of a link that was handed out before its service existed; see [`Link::slot`].
@@ -52,27 +53,6 @@ impl LinkSlot {
     pub fn fill(self, routes: Routes) {
         // The slot is gone after this and was empty before, so the value is always taken.
         let _ = self.0.set(prepared(routes));
-    }
-}
-
-/// How a link across the network is kept.
-#[derive(Debug, Clone)]
-pub struct ConnectOptions {
-    /// How long connecting may take.
-    pub connect_timeout: Duration,
-    /// How often an idle connection is asked for a sign of life.
-    pub keep_alive_interval: Duration,
-    /// How long the sign of life may take.
-    pub keep_alive_timeout: Duration,
-}
-
-impl Default for ConnectOptions {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(2),
-            keep_alive_interval: Duration::from_secs(20),
-            keep_alive_timeout: Duration::from_secs(5),
-        }
     }
 }
 
@@ -90,32 +70,14 @@ impl Link {
     }
 
     /// A link to `uri`, for example `http://users:4001`. It connects at the first call and again whenever the
-    /// connection is lost. `https` is verified by the machine's certificate authorities. Call it within a runtime.
+    /// connection is lost. `https` is verified by the authorities that the options name. Call it within a runtime.
     ///
     /// # Errors
-    /// If `uri` is not `http://host:port` or `https://host:port`.
+    /// If `uri` is not `http://host:port` or `https://host:port` (64), or this machine has no certificate
+    /// authorities and the options name none (78).
     pub fn connect(uri: &str, options: &ConnectOptions) -> Result<Self, StartError> {
-        let refuse = |why: &str| {
-            StartError::usage(format!("the address of a service must be like http://host:port: {why}"))
-        };
-        let parsed: Uri = uri.parse().map_err(|error| refuse(&format!("{error}")))?;
-        if parsed.host().is_none_or(str::is_empty) {
-            return Err(refuse("there is no host"));
-        }
-        let endpoint = Endpoint::from(parsed.clone())
-            .connect_timeout(options.connect_timeout)
-            .http2_keep_alive_interval(options.keep_alive_interval)
-            .keep_alive_timeout(options.keep_alive_timeout)
-            .keep_alive_while_idle(true)
-            .tcp_nodelay(true);
-        let endpoint = match parsed.scheme_str() {
-            Some("http") => endpoint,
-            Some("https") => endpoint
-                .tls_config(ClientTlsConfig::new().with_native_roots())
-                .map_err(|error| refuse(&format!("{error}")))?,
-            _ => return Err(refuse("it begins neither with http:// nor with https://")),
-        };
-        Ok(Self { target: Target::Remote(endpoint.connect_lazy()), deadline: None })
+        let channel = channel(uri, options, None)?;
+        Ok(Self { target: Target::Remote(channel, Arc::new(peer(uri))), deadline: None })
     }
 
     /// The same link with a deadline for every call: sent along as `grpc-timeout` unless the call has one of its
@@ -134,12 +96,13 @@ impl Service<Request<Body>> for Link {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         match &mut self.target {
             Target::Local(_) | Target::Slot(_) => Poll::Ready(Ok(())),
-            Target::Remote(channel) => channel.poll_ready(cx).map_err(Into::into),
+            Target::Remote(channel, _) => channel.poll_ready(cx).map_err(Into::into),
         }
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> LinkFuture {
-        let headers = request.headers_mut();
+    fn call(&mut self, request: Request<Body>) -> LinkFuture {
+        let (mut parts, body) = request.into_parts();
+        let headers = &mut parts.headers;
         let mut deadline = headers.get(TIMEOUT_HEADER).and_then(parse_timeout);
         if let Some((limit, value)) = &self.deadline {
             if !headers.contains_key(TIMEOUT_HEADER) {
@@ -152,15 +115,20 @@ impl Service<Request<Body>> for Link {
         {
             headers.insert(REQUEST_ID_HEADER, id);
         }
+        let peer = if let Target::Remote(_, peer) = &self.target { Some(&**peer) } else { None };
+        let watch = Watch::call(parts.uri.path(), headers, peer);
+        let request = Request::from_parts(parts, body);
+        let watched = watch.enter();
         let state = match &mut self.target {
-            Target::Remote(channel) => State::Remote(channel.call(request)),
+            Target::Remote(channel, _) => State::Remote(channel.call(request)),
             Target::Local(router) => call_local(router, request),
             Target::Slot(slot) => match slot.get() {
                 Some(router) => call_local(router, request),
                 None => State::Failed(Some(unreachable_service())),
             },
         };
-        LinkFuture { state, deadline, timer: None }
+        drop(watched);
+        LinkFuture { state, deadline, timer: None, watch }
     }
 }
 
@@ -170,6 +138,7 @@ pub struct LinkFuture {
     deadline: Option<Duration>,
     /// Made when the call first has to wait: an answer that is ready at once needs no timer.
     timer: Option<Pin<Box<Sleep>>>,
+    watch: Watch,
 }
 
 #[expect(
@@ -187,6 +156,7 @@ impl Future for LinkFuture {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        let watched = this.watch.enter();
         let answer = match &mut this.state {
             // Unwind safety: a handler that panicked is dropped, never polled again.
             State::Local(call) => match catch_unwind(AssertUnwindSafe(|| Pin::new(call).poll(cx))) {
@@ -211,7 +181,9 @@ impl Future for LinkFuture {
             // What was asked for is cancelled now, not when the caller gets round to dropping this.
             this.state = State::Failed(None);
         }
-        Poll::Ready(Ok(answer.unwrap_or_else(Status::into_http)))
+        drop(watched);
+        let watch = std::mem::replace(&mut this.watch, Watch::off());
+        Poll::Ready(Ok(watch.answered(answer.unwrap_or_else(Status::into_http), Body::new)))
     }
 }
 

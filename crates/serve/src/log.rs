@@ -1,8 +1,11 @@
 //! Logs: to standard error, for a person or for a collector.
 
-use crate::StartError;
+use crate::{
+    StartError,
+    telemetry::{TARGET, Traces},
+};
 use std::io::IsTerminal;
-use tracing_subscriber::{EnvFilter, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -32,17 +35,30 @@ impl LogArgs {
     /// # Errors
     /// If logging was started before.
     pub fn init(&self) -> Result<(), StartError> {
-        let filter = EnvFilter::try_new(&self.directives)
+        self.init_with(None)
+    }
+
+    /// The same, with spans going to `traces`.
+    pub(crate) fn init_with(&self, traces: Option<&Traces>) -> Result<(), StartError> {
+        // Spans for traces would be on every line.
+        let filter = EnvFilter::try_new(format!("{},{TARGET}=off", self.directives))
             .map_err(|error| StartError::usage(format!("--log (variable MOVIEBOOKING_LOG): {error}")))?;
         let terminal = std::io::stderr().is_terminal();
-        let builder = tracing_subscriber::fmt()
-            .with_env_filter(filter)
+        let lines = tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
             .with_ansi(terminal && std::env::var_os("NO_COLOR").is_none());
         let format = self.format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
-        match format {
-            LogFormat::Text => builder.finish().try_init(),
-            LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).finish().try_init(),
+        let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
+            LogFormat::Text => lines.boxed(),
+            LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+        };
+        match traces {
+            // One filter before everything costs less than one for each layer.
+            None => tracing_subscriber::registry().with(lines).with(filter).try_init(),
+            Some(traces) => {
+                let lines = lines.with_filter(filter);
+                tracing_subscriber::registry().with(lines).with(traces.layer()).try_init()
+            }
         }
         .map_err(|error| StartError::software(format!("cannot start logging: {error}")))?;
         std::panic::set_hook(Box::new(log_panic));

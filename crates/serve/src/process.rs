@@ -1,28 +1,69 @@
 //! The frame of a process: from `main` to the exit code, and from gRPC services to something to serve.
 
-use crate::{Health, LogArgs, StartError, add_reflection, install_crypto_provider};
+use crate::{
+    Health, LogArgs, StartError, add_reflection, install_crypto_provider,
+    telemetry::{TelemetryArgs, Traces},
+};
 use axum::Router;
-use std::{io::Write, process::ExitCode, time::Duration};
+use std::{io::Write, process::ExitCode, sync::OnceLock, time::Duration};
 use tonic::service::Routes;
 
 /// Work on blocking threads that is still going when everything else has ended is given up after this.
 const BLOCKING_BOUND: Duration = Duration::from_secs(2);
 
+static NAME: OnceLock<&'static str> = OnceLock::new();
+
+/// What this process is called in metrics.
+pub(crate) fn name() -> &'static str {
+    NAME.get().copied().unwrap_or("moviebooking")
+}
+
 /// Runs a process: cryptography, logs, a runtime on every core, then `run`. A failure to start is printed as one
 /// line on standard error and becomes the exit code.
 pub fn main(log: &LogArgs, run: impl Future<Output = Result<(), StartError>>) -> ExitCode {
-    install_crypto_provider();
-    let runtime = || {
-        tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| StartError::system(format!("cannot start threads: {error}")))
+    exit_code(within_runtime(|| log.init().map(|()| None), run))
+}
+
+/// The same for a process that is watched: it is called `name` in metrics and, unless configured, in traces, which
+/// go where `telemetry` says. The last spans are sent when `run` has ended, within three seconds.
+pub fn main_watched(
+    name: &'static str,
+    log: &LogArgs,
+    telemetry: &TelemetryArgs,
+    run: impl Future<Output = Result<(), StartError>>,
+) -> ExitCode {
+    // It is set once in a process.
+    let _ = NAME.set(name);
+    let begin = || {
+        let traces = telemetry.start(name)?;
+        log.init_with(traces.as_ref())?;
+        Ok(traces)
     };
-    let done = log.init().and_then(|()| runtime()).and_then(|runtime| {
-        let done = runtime.block_on(run);
-        runtime.shutdown_timeout(BLOCKING_BOUND);
-        done
-    });
+    exit_code(within_runtime(begin, run))
+}
+
+fn within_runtime(
+    begin: impl FnOnce() -> Result<Option<Traces>, StartError>,
+    run: impl Future<Output = Result<(), StartError>>,
+) -> Result<(), StartError> {
+    install_crypto_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::system(format!("cannot start threads: {error}")))?;
+    let traces = {
+        let _entered = runtime.enter();
+        begin()?
+    };
+    let done = runtime.block_on(run);
+    if let Some(traces) = traces {
+        traces.flush();
+    }
+    runtime.shutdown_timeout(BLOCKING_BOUND);
+    done
+}
+
+fn exit_code(done: Result<(), StartError>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,11 +1,12 @@
 //! gRPC server reflection, so that tools such as grpcurl need no .proto files.
 
-use crate::StartError;
+use crate::{StartError, metrics::know_methods};
 use tonic::service::Routes;
 use tonic_reflection::server::Builder;
 
 /// `routes` with gRPC reflection (`v1`, and `v1alpha` for older tools) over `descriptor_set`, an encoded
-/// `google.protobuf.FileDescriptorSet`. Only the services of `names`, health and reflection itself are listed.
+/// `google.protobuf.FileDescriptorSet`. Only the services of `names`, health and reflection itself are listed. The
+/// methods of all of its services are from then on known to metrics and traces.
 ///
 /// # Errors
 /// If the descriptor set does not decode.
@@ -14,6 +15,7 @@ pub fn add_reflection(
     descriptor_set: &'static [u8],
     names: &[&str],
 ) -> Result<Routes, StartError> {
+    know_methods(descriptor_set);
     let builder = || {
         let base = Builder::configure()
             .register_encoded_file_descriptor_set(descriptor_set)

@@ -1,6 +1,10 @@
 //! What happens to every request of a server: an id, a span, a share of the concurrency limit, and no panic that
 //! reaches the connection. One future without an allocation of its own.
 
+use crate::{
+    telemetry,
+    watch::{Place, Watch},
+};
 use axum::{Router, body::Body, routing::future::RouteFuture};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
@@ -20,10 +24,13 @@ use std::{
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 use tower::Service;
-use tracing::Span;
+use tracing::{Span, field::Empty, info_span};
 
 /// The header that carries a request's id from process to process and back to the caller.
 pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The target of the span of a request.
+pub(crate) const TARGET: &str = module_path!();
 
 tokio::task_local! {
     static REQUEST_ID: HeaderValue;
@@ -40,6 +47,7 @@ pub(crate) struct Handling {
     id: HeaderValue,
     grpc: Option<HeaderValue>,
     span: Span,
+    watch: Watch,
 }
 
 #[expect(
@@ -59,12 +67,13 @@ enum Failure {
 }
 
 impl Handling {
-    /// Starts to handle `request`; without a permit it is refused unless it asks for health, which an overloaded
-    /// process must still answer: it would be killed for silence.
+    /// Starts to handle `request`, which came to a server that stands at `place`; without a permit it is refused
+    /// unless it asks for health, which an overloaded process must still answer: it would be killed for silence.
     pub(crate) fn start<B>(
         router: &Router,
         mut request: Request<B>,
         permit: Option<OwnedSemaphorePermit>,
+        place: Place,
     ) -> Self
     where
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
@@ -73,18 +82,30 @@ impl Handling {
         let id = request_id(request.headers_mut());
         let grpc = grpc_content_type(request.headers());
         let path = request.uri().path();
-        let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), path);
-        let state = if permit.is_none() && !is_health(path) {
+        // Probes come every few seconds and tell nothing.
+        let health = is_health(path);
+        let place = if health { Place::Unwatched } else { place };
+        let id_text = id.to_str().unwrap_or_default();
+        let span = if place != Place::Unwatched && telemetry::is_on() {
+            // By the field `otel.kind` it is known as one for traces.
+            info_span!("request", id = id_text, path, trace_id = Empty, otel.kind = "server")
+        } else {
+            info_span!("request", id = id_text, path)
+        };
+        let watch = Watch::request(&request, grpc.is_some(), place, &span);
+        let state = if permit.is_none() && !health {
             State::Failed(Failure::Overloaded)
         } else {
-            let call =
-                || span.in_scope(|| REQUEST_ID.sync_scope(id.clone(), || router.clone().call(request)));
+            let call = || {
+                let _entered = span.enter();
+                REQUEST_ID.sync_scope(id.clone(), || router.clone().call(request))
+            };
             match catch_unwind(AssertUnwindSafe(call)) {
                 Ok(inner) => State::Running { inner, _permit: permit },
                 Err(_) => State::Failed(Failure::Panicked),
             }
         };
-        Self { state, id, grpc, span }
+        Self { state, id, grpc, span, watch }
     }
 }
 
@@ -113,7 +134,8 @@ impl Future for Handling {
         this.state = State::Done;
         tracing::debug!(status = response.status().as_u16(), "answered");
         response.headers_mut().insert(REQUEST_ID_HEADER, this.id.clone());
-        Poll::Ready(Ok(response))
+        let watch = std::mem::replace(&mut this.watch, Watch::off());
+        Poll::Ready(Ok(watch.answered(response, Body::new)))
     }
 }
 

@@ -1,6 +1,13 @@
-//! One port: HTTP/1.1 and HTTP/2 without TLS, within limits, and a stop that lets requests finish.
+//! One port: HTTP/1.1 and HTTP/2, with or without TLS, within limits, and a stop that lets requests finish.
 
-use crate::{StartError, body::Unstalled, io::Socket, request::Handling};
+use crate::{
+    StartError,
+    body::Unstalled,
+    io::{Socket, Wire},
+    request::Handling,
+    tls::ServerTls,
+    watch::Place,
+};
 use axum::{Router, extract::ConnectInfo};
 use http::Request;
 use hyper::body::Incoming;
@@ -81,12 +88,14 @@ pub async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, StartE
 pub struct Server {
     router: Router,
     limits: Limits,
+    tls: Option<ServerTls>,
+    place: Place,
 }
 
 impl Server {
     /// A server of `router` with the default limits.
     pub fn new(router: Router) -> Self {
-        Self { router: router.with_state(()), limits: Limits::default() }
+        Self { router: router.with_state(()), limits: Limits::default(), tls: None, place: Place::Service }
     }
 
     /// With other limits.
@@ -95,11 +104,30 @@ impl Server {
         self
     }
 
+    /// With TLS, or as it is for `None`: what [`TlsArgs::server`](crate::tls::TlsArgs::server) gives.
+    pub fn with_tls(mut self, tls: Option<ServerTls>) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// At the edge of the platform: metrics have gRPC calls among the requests over HTTP, as the services behind
+    /// count the calls themselves. The router's answers carry their [`Route`](crate::metrics::Route).
+    pub fn at_the_edge(mut self) -> Self {
+        self.place = Place::Edge;
+        self
+    }
+
+    /// Without traces and metrics of its requests.
+    pub(crate) fn unwatched(mut self) -> Self {
+        self.place = Place::Unwatched;
+        self
+    }
+
     /// Serves connections of `listener` until `shutdown`; then stops accepting, tells clients to go elsewhere
     /// (GOAWAY, `connection: close`), lets what runs finish within the drain bound, cuts off what is left, and
     /// returns. Handlers of endless streams watch `shutdown` themselves and end.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) {
-        let Self { router, limits } = self;
+        let Self { router, limits, tls, place } = self;
         let builder = connection_builder(&limits);
         let graceful = GracefulShutdown::new();
         let slots = Arc::new(Semaphore::new(limits.connections));
@@ -129,13 +157,23 @@ impl Server {
                 requests: Arc::clone(&requests),
                 peer,
                 body_pause: limits.body_pause,
+                place,
             };
+            let tls = tls.clone();
             let builder = builder.clone();
             let watcher = graceful.watcher();
             let header_time = limits.header_time;
             connections.spawn(async move {
                 let _slot = slot;
-                let connection = builder.serve_connection(socket(stream, header_time), service);
+                let wire = match wire(stream, tls, header_time).await {
+                    Ok(wire) => wire,
+                    Err(error) => {
+                        tracing::debug!(%error, "no TLS connection came about");
+                        return;
+                    }
+                };
+                let socket = TokioIo::new(Socket::new(wire, header_time));
+                let connection = builder.serve_connection(socket, service);
                 // A connection that breaks is the peer's affair or the network's, not ours to report.
                 if let Err(error) = watcher.watch(connection).await {
                     tracing::debug!(error, "connection ended");
@@ -150,10 +188,12 @@ impl Server {
     }
 }
 
-fn socket(stream: TcpStream, header_time: Duration) -> TokioIo<Socket> {
+/// The connection as requests come over it: `stream` itself, or what is within its TLS.
+async fn wire(stream: TcpStream, tls: Option<ServerTls>, patience: Duration) -> std::io::Result<Wire> {
     // Without it an answer in two writes waits for the peer's delayed acknowledgement; if it fails, it is only slow.
     let _ = stream.set_nodelay(true);
-    TokioIo::new(Socket::new(stream, header_time))
+    let Some(tls) = tls else { return Ok(Wire::Plain(stream)) };
+    Ok(Wire::Tls(Box::new(tokio::time::timeout(patience, tls.accept(stream)).await??.into())))
 }
 
 fn connection_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
@@ -180,6 +220,7 @@ struct Connection {
     requests: Arc<Semaphore>,
     peer: SocketAddr,
     body_pause: Duration,
+    place: Place,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Connection {
@@ -190,6 +231,7 @@ impl hyper::service::Service<Request<Incoming>> for Connection {
     fn call(&self, mut request: Request<Incoming>) -> Handling {
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let permit = Arc::clone(&self.requests).try_acquire_owned().ok();
-        Handling::start(&self.router, request.map(|body| Unstalled::new(body, self.body_pause)), permit)
+        let request = request.map(|body| Unstalled::new(body, self.body_pause));
+        Handling::start(&self.router, request, permit, self.place)
     }
 }

@@ -45,7 +45,10 @@ fn a_bad_value_is_one_line_with_flag_variable_and_reason() {
     let (_, text) = refused(&["--log-format", "xml"]);
     assert!(text.contains("text, json") && text.contains("MOVIEBOOKING_LOG_FORMAT"), "{text}");
     let (_, text) = refused(&["--log", "info,x=loud"]);
-    assert!(text.contains("give a level such as info") && text.contains("variable MOVIEBOOKING_LOG"), "{text}");
+    assert!(
+        text.contains("give a level such as info") && text.contains("variable MOVIEBOOKING_LOG"),
+        "{text}"
+    );
 }
 
 #[test]

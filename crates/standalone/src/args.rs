@@ -35,6 +35,28 @@ pub enum Command {
         #[command(subcommand)]
         what: Import,
     },
+    /// Fill a platform of separate processes with the demo cinema, through its gateway, and keep the accounts' passwords
+    /// in the data folder. It must have an admin and a catalogue.
+    Demo(DemoArgs),
+}
+
+/// The platform to be filled.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// URL of its gateway.
+    #[arg(
+        long,
+        env = "MOVIEBOOKING_GATEWAY_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:3000"
+    )]
+    pub gateway_url: String,
+    /// What its admin signs in with.
+    #[arg(long)]
+    pub admin_email: String,
+    /// The admin's password.
+    #[command(flatten)]
+    pub admin_password: moviebooking_process::PasswordArgs,
 }
 
 /// What can be imported.

@@ -6,8 +6,9 @@ use std::{
 };
 
 use moviebooking_domain::clock::Clock;
+use moviebooking_process::Database;
 use moviebooking_serve::StartError;
-use moviebooking_store::{ConnectError, DatabaseUrl, Db, Migrations, PoolOptions};
+use moviebooking_store::{DatabaseUrl, Db, Migrations, PoolOptions};
 
 /// A data folder that this process may write.
 #[derive(Debug)]
@@ -76,32 +77,10 @@ impl DataFolder {
         migrations: &Migrations,
         clock: &dyn Clock,
     ) -> Result<Db, StartError> {
-        let path = self.path.join(format!("{service}.db"));
+        let url = &DatabaseUrl::sqlite(self.path.join(format!("{service}.db")));
         let options = PoolOptions { application_name: service, max_connections: None };
-        let db = Db::connect(&DatabaseUrl::sqlite(path), &options).await.map_err(connect_error)?;
-        migrations.ensure(&db, true, clock.now()).await.map_err(|error| {
-            StartError::config(format!("the database of {service} cannot be used: {}", with_causes(&error)))
-        })?;
-        Ok(db)
+        Database { url, options, migrations, migrate: true, flag: "--data" }.open(clock).await
     }
-}
-
-fn connect_error(error: ConnectError) -> StartError {
-    match error {
-        ConnectError::File { path, source } => StartError::cannot_create(&path, "--data", &source),
-        error => StartError::unavailable(with_causes(&error)),
-    }
-}
-
-/// The error and what caused it, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 fn open_for_writing(path: &Path) -> std::io::Result<File> {

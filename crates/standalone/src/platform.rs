@@ -17,20 +17,20 @@ use tonic::{Status, service::Routes};
 use crate::{DataFolder, args::ServeArgs};
 
 /// A link to each service.
-pub(crate) struct Links {
-    pub(crate) users: Link,
-    pub(crate) movies: Link,
-    pub(crate) theaters: Link,
-    pub(crate) reservations: Link,
-    pub(crate) payments: Link,
-    pub(crate) tickets: Link,
+struct Links {
+    users: Link,
+    movies: Link,
+    theaters: Link,
+    reservations: Link,
+    payments: Link,
+    tickets: Link,
 }
 
 /// The running platform, without a port.
 pub struct Platform {
-    links: Links,
     users: moviebooking_users::Service,
     movies: moviebooking_movies::Service,
+    theaters: moviebooking_theaters::Service,
     reservations: moviebooking_reservations::Service,
     payments: moviebooking_payments::Service,
     tickets: moviebooking_tickets::Service,
@@ -105,7 +105,7 @@ impl Platform {
         // No service token ever comes from outside: the gateway knows no secret to take one by.
         let edge = Verifier::new("gateway", Arc::clone(&keys), None, Arc::clone(&clock));
         let gateway = Gateway::new(links.upstreams(), edge, args.gateway.clone()).await?;
-        Ok(Self { links, users, movies, reservations, payments, tickets, movies_db, clock, gateway })
+        Ok(Self { users, movies, theaters, reservations, payments, tickets, movies_db, clock, gateway })
     }
 
     /// What the gateway answers: REST, gRPC-Web and gRPC.
@@ -118,6 +118,7 @@ impl Platform {
         tokio::join!(
             self.users.run_background(shutdown.clone()),
             self.movies.run_background(shutdown.clone()),
+            self.theaters.run_background(shutdown.clone()),
             self.reservations.run_background(shutdown.clone()),
             self.payments.run_background(shutdown.clone()),
             self.tickets.run_background(shutdown.clone()),
@@ -125,8 +126,9 @@ impl Platform {
         );
     }
 
-    pub(crate) fn links(&self) -> &Links {
-        &self.links
+    /// A link to the gateway.
+    pub(crate) fn link(&self) -> Link {
+        Link::local(Routes::from(self.router()))
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -1,11 +1,12 @@
 //! From the command line to a served platform, and to its end.
 
-use moviebooking_domain::clock::{SharedClock, SystemClock};
-use moviebooking_serve::{Server, StartError, bind, shutdown_signal};
+use moviebooking_domain::clock::{Clock as _, SharedClock, SystemClock};
+use moviebooking_serve::{ConnectOptions, Link, Server, StartError, bind, shutdown_signal};
+use secrecy::ExposeSecret as _;
 
 use crate::{
-    Accounts, DataFolder, Platform,
-    args::{Cli, Command, Import, ServeArgs},
+    Account, Accounts, DataFolder, Platform,
+    args::{Cli, Command, DemoArgs, Import, ServeArgs},
     demo, welcome,
 };
 
@@ -16,7 +17,7 @@ use crate::{
 pub async fn run(cli: Cli) -> Result<(), StartError> {
     let folder = DataFolder::open(&cli.data.folder)?;
     match cli.command {
-        None => serve(&folder, &cli.serve).await,
+        None => Box::pin(serve(&folder, &cli.serve)).await,
         Some(Command::Import { what: Import::Movies(args) }) => {
             let clock = SystemClock;
             let db =
@@ -25,7 +26,19 @@ pub async fn run(cli: Cli) -> Result<(), StartError> {
             db.close().await;
             done
         }
+        Some(Command::Demo(args)) => make_demo(&folder, &args).await,
     }
+}
+
+async fn make_demo(folder: &DataFolder, args: &DemoArgs) -> Result<(), StartError> {
+    let gateway = Link::connect(&args.gateway_url, &ConnectOptions::default())?;
+    let password = args.admin_password.read()?.expose_secret().to_owned();
+    let admin = Account { email: args.admin_email.clone(), password };
+    let accounts = match Accounts::read(folder.path())? {
+        Some(known) => Accounts { admin, ..known },
+        None => Accounts::create_beside(admin, folder.path())?,
+    };
+    demo::furnish(&gateway, &accounts, SystemClock.now()).await
 }
 
 async fn serve(folder: &DataFolder, args: &ServeArgs) -> Result<(), StartError> {

@@ -11,10 +11,10 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, Database, Pool};
 
 use crate::url::Place;
-use crate::{DatabaseUrl, DatabaseUrlError, StoreError, sql};
+use crate::{DatabaseUrl, DatabaseUrlError, StoreError, observe, sql};
 
 /// The oldest PostgreSQL that is supported, as `server_version_num`.
 const OLDEST_POSTGRES: u32 = 150_000;
@@ -53,13 +53,14 @@ impl Engine {
 pub struct DatabaseArgs {
     /// Database: postgres://USER:PASSWORD@HOST:PORT/NAME or sqlite:PATH. Set one with a password in the
     /// environment, where `ps` does not show it.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = secret)]
+    #[arg(long, env = "MOVIEBOOKING_DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = secret)]
     pub database_url: SecretString,
     /// Most connections to the database at once [default: 16 to PostgreSQL, 4 readers of SQLite].
-    #[arg(long, env = "DATABASE_POOL_SIZE", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, env = "MOVIEBOOKING_DATABASE_POOL_SIZE", value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_pool_size: Option<u32>,
     /// Run pending migrations at start, instead of refusing to start.
-    #[arg(long, env = "MIGRATE")]
+    #[arg(long, env = "MOVIEBOOKING_MIGRATE")]
     pub migrate: bool,
 }
 
@@ -127,7 +128,10 @@ pub enum ConnectError {
 
 /// A handle to a database, cheap to clone.
 #[derive(Clone)]
-pub struct Db(Pools);
+pub struct Db {
+    pools: Pools,
+    name: &'static str,
+}
 
 #[derive(Clone)]
 pub(crate) enum Pools {
@@ -146,6 +150,28 @@ pub(crate) struct SqlitePools {
 impl SqlitePools {
     pub(crate) fn for_statement(&self, only_reads: bool) -> &SqlitePool {
         if only_reads { &self.reader } else { &self.writer }
+    }
+}
+
+impl Pools {
+    /// Tells the observer of this process about them.
+    fn tell(&self, database: &'static str) {
+        match self {
+            Self::Postgres(pool) => observe::pool(database, "all", usage(pool)),
+            Self::Sqlite(SqlitePools { writer, reader }) => {
+                observe::pool(database, "writer", usage(writer));
+                observe::pool(database, "reader", usage(reader));
+            }
+        }
+    }
+}
+
+/// Asks `pool` for its connections: open, idle, and the most there may be.
+fn usage<DB: Database>(pool: &Pool<DB>) -> impl Fn() -> [u32; 3] + Send + Sync + use<DB> {
+    let pool = pool.clone();
+    move || {
+        let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+        [pool.size(), idle, pool.options().get_max_connections()]
     }
 }
 
@@ -172,12 +198,13 @@ impl Db {
                 Pools::Sqlite(sqlite_pools(path, options).await.map_err(unreachable)?)
             }
         };
-        Ok(Self(pools))
+        pools.tell(options.application_name);
+        Ok(Self { pools, name: options.application_name })
     }
 
     /// Which engine it is.
     pub fn engine(&self) -> Engine {
-        match self.0 {
+        match self.pools {
             Pools::Postgres(_) => Engine::Postgres,
             Pools::Sqlite(_) => Engine::Sqlite,
         }
@@ -193,7 +220,7 @@ impl Db {
 
     /// Closes all connections after their running statements; later use is [`StoreError::Unavailable`].
     pub async fn close(&self) {
-        match &self.0 {
+        match &self.pools {
             Pools::Postgres(pool) => pool.close().await,
             Pools::Sqlite(SqlitePools { writer, reader }) => {
                 reader.close().await;
@@ -203,7 +230,12 @@ impl Db {
     }
 
     pub(crate) fn pools(&self) -> &Pools {
-        &self.0
+        &self.pools
+    }
+
+    /// What the database is called to observers.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
     }
 }
 

@@ -79,6 +79,21 @@ impl StoreError {
         matches!(self, Self::UniqueViolation { constraint: name, .. } if name == constraint)
     }
 
+    /// What kind of error it is, for traces.
+    pub(crate) fn class(&self) -> &'static str {
+        match self {
+            Self::UniqueViolation { .. } => "unique_violation",
+            Self::ForeignKeyViolation { .. } => "foreign_key_violation",
+            Self::CheckViolation { .. } => "check_violation",
+            Self::Serialization { .. } => "serialization",
+            Self::Unavailable { .. } => "unavailable",
+            Self::InvalidValue(_) => "invalid_value",
+            Self::NoRow => "no_row",
+            Self::Corrupt { .. } => "corrupt",
+            Self::Other { .. } => "other",
+        }
+    }
+
     /// The error and its causes in one line, for a log. It holds no value of a row.
     pub fn chain(&self) -> String {
         let mut line = self.to_string();

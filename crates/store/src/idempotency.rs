@@ -28,10 +28,14 @@
 //! carry secrets (tokens) must not be stored. Messages with `map` fields need them generated as `BTreeMap`,
 //! or their fingerprint changes from one request to the next.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
+use moviebooking_domain::clock::Clock;
 use moviebooking_proto::{Problem, Reason};
 use prost::Message;
 use sha2::{Digest as _, Sha256};
+use tokio::time::MissedTickBehavior;
 
 use crate::{Db, Executor, Migration, StoreError, Tx, Value, sql};
 
@@ -43,6 +47,9 @@ pub const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 /// The longest key, in characters.
 const LONGEST_KEY: usize = 255;
+const PURGE_EVERY: Duration = Duration::from_secs(600);
+/// Rows deleted in one statement, so that others do not wait long.
+const PURGED_AT_ONCE: i64 = 1_000;
 
 /// Why a request with a key is not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -288,6 +295,28 @@ pub async fn finish(tx: &mut Tx, caller: &str, key: &str, response: &impl Messag
         .execute(tx)
         .await?;
     if updated == 1 { Ok(()) } else { Err(StoreError::NoRow) }
+}
+
+/// Deletes old keys every ten minutes, for ever: a service runs it beside its work. Every replica may.
+pub async fn keep_purged(db: &Db, clock: &dyn Clock) {
+    let mut turns = tokio::time::interval(PURGE_EVERY);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        loop {
+            match purge(db, clock.now(), PURGED_AT_ONCE).await {
+                Ok(deleted) if deleted < PURGED_AT_ONCE.unsigned_abs() => break,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(
+                        error = error.chain(),
+                        "old idempotency keys were not deleted; it is tried again"
+                    );
+                    break;
+                }
+            }
+        }
+    }
 }
 
 /// Deletes up to `limit` keys of finished requests that are older than [`KEPT`], and returns how many.

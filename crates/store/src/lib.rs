@@ -45,6 +45,7 @@ mod error;
 pub mod idempotency;
 mod ids;
 mod migrate;
+pub mod observe;
 mod query;
 mod row;
 #[cfg(feature = "testing")]

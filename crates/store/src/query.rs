@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use sqlx::AssertSqlSafe;
-use tracing::Instrument as _;
 
 use crate::db::Pools;
+use crate::observe::Statement;
 use crate::row::Row;
 use crate::tx::Open;
 use crate::value::{postgres_arguments, sqlite_arguments};
@@ -99,8 +99,7 @@ impl Sql {
     /// [`StoreError`], classified.
     pub async fn fetch_all(self, on: impl Into<Executor<'_>>) -> Result<Vec<Row>, StoreError> {
         let on = on.into();
-        let span = self.span(on.engine());
-        self.rows(on).instrument(span).await
+        Statement::new(on.name(), on.engine(), &self.text).run(self.rows(on)).await
     }
 
     /// The first row, if there is one.
@@ -125,18 +124,7 @@ impl Sql {
     /// [`StoreError`], classified.
     pub async fn execute(self, on: impl Into<Executor<'_>>) -> Result<u64, StoreError> {
         let on = on.into();
-        let span = self.span(on.engine());
-        self.affected(on).instrument(span).await
-    }
-
-    /// A span with the text and without the values, which may be personal.
-    fn span(&self, engine: Engine) -> tracing::Span {
-        tracing::debug_span!(
-            "sql",
-            otel.kind = "client",
-            db.system.name = engine.name(),
-            db.query.text = self.text()
-        )
+        Statement::new(on.name(), on.engine(), &self.text).run(self.affected(on)).await
     }
 
     /// Whether the statement can run on SQLite's readers.
@@ -232,6 +220,14 @@ impl Executor<'_> {
         match self {
             Self::Db(db) => db.engine(),
             Self::Tx(tx) => tx.engine(),
+        }
+    }
+
+    /// What the database is called to observers.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Db(db) => db.name(),
+            Self::Tx(tx) => tx.name(),
         }
     }
 

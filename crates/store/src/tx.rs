@@ -10,6 +10,7 @@ use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::db::Pools;
 use crate::error::is_serialization;
+use crate::observe::Statement;
 use crate::{Db, Engine, StoreError, sql};
 
 /// How often [`retry`] runs its work before it gives up.
@@ -19,7 +20,10 @@ const ATTEMPTS: u32 = 5;
 ///
 /// On PostgreSQL it is READ COMMITTED: each statement sees what was committed when that statement began. On
 /// SQLite it is the only writer from its first moment (`BEGIN IMMEDIATE`); others wait in order of arrival.
-pub struct Tx(Open);
+pub struct Tx {
+    open: Open,
+    name: &'static str,
+}
 
 pub(crate) enum Open {
     Postgres(Transaction<'static, Postgres>),
@@ -32,12 +36,16 @@ impl Db {
     /// # Errors
     /// [`StoreError::Unavailable`] when no connection is to be had in time.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(Tx(match self.pools() {
-            Pools::Postgres(pool) => {
-                Open::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?)
-            }
-            Pools::Sqlite(pools) => Open::Sqlite(pools.writer.begin_with("BEGIN IMMEDIATE").await?),
-        }))
+        let begin = async {
+            Ok(match self.pools() {
+                Pools::Postgres(pool) => {
+                    Open::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?)
+                }
+                Pools::Sqlite(pools) => Open::Sqlite(pools.writer.begin_with("BEGIN IMMEDIATE").await?),
+            })
+        };
+        let open = Statement::new(self.name(), self.engine(), "BEGIN").run(begin).await?;
+        Ok(Tx { open, name: self.name() })
     }
 }
 
@@ -86,7 +94,7 @@ where
 impl Tx {
     /// Which engine it runs on.
     pub fn engine(&self) -> Engine {
-        match self.0 {
+        match self.open {
             Open::Postgres(_) => Engine::Postgres,
             Open::Sqlite(_) => Engine::Sqlite,
         }
@@ -112,15 +120,23 @@ impl Tx {
     /// [`StoreError`]. After [`StoreError::Unavailable`] it is not known whether the commit happened: the
     /// caller repeats the request with the same idempotency key.
     pub async fn commit(self) -> Result<(), StoreError> {
-        match self.0 {
-            Open::Postgres(tx) => tx.commit().await?,
-            Open::Sqlite(tx) => tx.commit().await?,
-        }
-        Ok(())
+        let statement = Statement::new(self.name, self.engine(), "COMMIT");
+        let commit = async {
+            match self.open {
+                Open::Postgres(tx) => tx.commit().await?,
+                Open::Sqlite(tx) => tx.commit().await?,
+            }
+            Ok(())
+        };
+        statement.run(commit).await
     }
 
     pub(crate) fn open(&mut self) -> &mut Open {
-        &mut self.0
+        &mut self.open
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
     }
 }
 

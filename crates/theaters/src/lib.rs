@@ -27,6 +27,7 @@ use moka::sync::Cache;
 use moviebooking_domain::{clock::SharedClock, id::HallId};
 use moviebooking_proto::theaters::v1::{self as wire, theaters_service_server::TheatersServiceServer};
 use moviebooking_store::{Db, Migrations, Tx, idempotency, migration, retry};
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::error::Error;
@@ -63,6 +64,11 @@ impl Service {
     /// The service's RPCs, without the check of who may call them.
     pub fn routes(&self) -> Routes {
         Routes::new(TheatersServiceServer::new(self.clone()))
+    }
+
+    /// Deletes old idempotency keys from time to time, until told to stop.
+    pub async fn run_background(&self, shutdown: CancellationToken) {
+        shutdown.run_until_cancelled(idempotency::keep_purged(&self.db, &*self.clock)).await;
     }
 
     /// Does `work` and keeps its answer for repetitions of the request, in one transaction, which `work` gives back.

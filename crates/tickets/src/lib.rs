@@ -18,8 +18,6 @@ mod store;
 mod tests;
 mod ticket;
 
-use std::time::Duration;
-
 use moviebooking_auth::ServiceLink;
 use moviebooking_domain::clock::SharedClock;
 use moviebooking_proto::tickets::v1::{
@@ -37,10 +35,6 @@ pub const NAME: &str = "tickets";
 /// Its database.
 pub static MIGRATIONS: Migrations =
     Migrations::new(&[migration!(1, "migrations/0001_tickets.sql"), idempotency::MIGRATION]);
-
-/// How often old idempotency keys are deleted, and how many in one statement.
-const PURGE_EVERY: Duration = Duration::from_secs(600);
-const PURGE_AT_ONCE: i64 = 1_000;
 
 /// The tickets service. Clone it freely.
 #[derive(Clone)]
@@ -76,14 +70,6 @@ impl Service {
 
     /// Deletes old idempotency keys from time to time, until told to stop.
     pub async fn run_background(&self, shutdown: CancellationToken) {
-        loop {
-            if let Err(error) = idempotency::purge(&self.db, self.clock.now(), PURGE_AT_ONCE).await {
-                tracing::warn!(error = error.chain(), "old idempotency keys were not deleted");
-            }
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(PURGE_EVERY) => {}
-            }
-        }
+        shutdown.run_until_cancelled(idempotency::keep_purged(&self.db, &*self.clock)).await;
     }
 }

@@ -98,11 +98,7 @@ impl UsersService for Grpc {
         &self,
         request: Request<wire::UpdateUserRequest>,
     ) -> Result<Response<wire::User>, Status> {
-        let (caller, address, mut message) = take(request);
-        let current_password = match std::mem::take(&mut message.current_password) {
-            empty if empty.is_empty() => None,
-            given => Some(password::presented("current_password", given)?),
-        };
+        let (caller, address, message) = take(request);
         let scope = caller.key_scope();
         let key = idempotency::Request::optional(&scope, &message.request_id, "users.UpdateUser", &message)?;
         let new = message
@@ -120,7 +116,25 @@ impl UsersService for Grpc {
                 false => None,
             },
             etag: fields::text("user.etag", &new.etag, 0, LONGEST_ETAG)?,
-            current_password,
+            current_password: None,
+        };
+        Ok(Response::new(user(self.0.update_user(&caller, &key, change, address).await?)))
+    }
+
+    async fn change_email(
+        &self,
+        request: Request<wire::ChangeEmailRequest>,
+    ) -> Result<Response<wire::User>, Status> {
+        let (caller, address, mut message) = take(request);
+        let current = password::presented("current_password", std::mem::take(&mut message.current_password))?;
+        let scope = caller.key_scope();
+        let key = idempotency::Request::optional(&scope, &message.request_id, "users.ChangeEmail", &message)?;
+        let change = ProfileChange {
+            id: caller.user()?.id,
+            display_name: None,
+            email: Some(Email::parse("email", &message.email)?),
+            etag: String::new(),
+            current_password: Some(current),
         };
         Ok(Response::new(user(self.0.update_user(&caller, &key, change, address).await?)))
     }

@@ -17,7 +17,7 @@ pub(crate) struct ProfileChange {
     pub(crate) email: Option<Email>,
     /// What the account's etag must be; empty for any.
     pub(crate) etag: String,
-    /// Of an owner who is no admin, and must prove that it is them to change the e-mail.
+    /// Proves that it is the owner who changes the e-mail; an admin who changes another's has none.
     pub(crate) current_password: Option<SecretString>,
 }
 
@@ -71,7 +71,7 @@ impl Service {
         caller.user()?;
         own_or_admin(caller, change.id)?;
         if let Some(email) = &change.email
-            && !caller.is_admin()
+            && (change.current_password.is_some() || !caller.is_admin())
         {
             self.allow_new_email(&change, email, address).await?;
         }
@@ -90,7 +90,10 @@ impl Service {
             return Ok(());
         }
         let password = change.current_password.clone().ok_or_else(|| {
-            Problem::invalid("current_password", "give the account's password to change its e-mail")
+            Problem::invalid(
+                "user.email",
+                "change it by ChangeEmail (POST /users/me/email), which takes the password",
+            )
         })?;
         self.prove_current(&credentials, password, address).await
     }

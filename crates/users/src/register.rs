@@ -69,11 +69,12 @@ impl Service {
         store::accounts::find(&self.db, id).await?.ok_or(Error::UserNotFound)
     }
 
-    /// Makes an admin's account, for the first start of a platform, and answers with its id. An account that has the
-    /// e-mail already is left as it is, and not made an admin: anybody could have registered it.
+    /// Makes an admin's account, for the first start of a platform, and answers with its id. An admin who has the e-mail
+    /// already is left as they are.
     ///
     /// # Errors
-    /// When e-mail, password or name are refused as they would be at a registration, or the database fails.
+    /// When e-mail, password or name are refused as they would be at a registration, the account with this e-mail is no
+    /// admin's (anybody could have registered it), or the database fails.
     pub async fn bootstrap_admin(
         &self,
         email: &str,
@@ -96,10 +97,8 @@ impl Service {
         loop {
             if let Some(found) = store::accounts::credentials_of_email(&self.db, &email).await? {
                 let account = store::accounts::find(&self.db, found.id).await?;
-                if !account.is_some_and(|account| account.roles.admin) {
-                    tracing::warn!(user = %found.id, "the account for the first admin exists and is no admin");
-                }
-                return Ok(found.id);
+                let is_admin = account.is_some_and(|account| account.roles.admin);
+                return if is_admin { Ok(found.id) } else { Err(Error::EmailTaken) };
             }
             let password_hash = self.hasher.hash(password.clone()).await?;
             let (id, now) = (UserId::new(self.clock.now()), self.clock.now());

@@ -1,4 +1,6 @@
 //! The edges between the crates: who may import whom, and names no crate or module may have.
+//!
+//! What a crate's tests import is no edge: they use the real neighbours.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,14 +23,17 @@ enum Imports {
 /// The rules of the design; `None` for a crate that it does not know.
 fn allowed(name: &str) -> Option<Imports> {
     Some(match name {
-        "domain" | "proto" | "serve" | "xtask" => Imports::Only(&[]),
+        "domain" | "proto" | "serve" | "launch" => Imports::Only(&[]),
         "auth" => Imports::Only(&["domain", "proto", "serve"]),
         "store" | "fields" => Imports::Only(&["domain", "proto"]),
-        "gateway" => Imports::Only(&["domain", "proto", "serve", "auth"]),
-        "standalone" => Imports::AllBut(&["tests", "xtask"]),
+        "process" => Imports::Only(&["domain", "proto", "serve", "auth", "store"]),
+        // Of `process` it takes what needs no store.
+        "gateway" => Imports::Only(&["domain", "proto", "serve", "auth", "process"]),
+        "xtask" => Imports::Only(&["launch"]),
+        "standalone" => Imports::AllBut(&["launch", "tests", "xtask"]),
         "tests" => Imports::AllBut(&["xtask"]),
         service if SERVICES.contains(&service) => {
-            Imports::Only(&["domain", "proto", "fields", "serve", "auth", "store"])
+            Imports::Only(&["domain", "proto", "fields", "serve", "auth", "store", "process"])
         }
         _ => return None,
     })
@@ -73,12 +78,11 @@ fn forbidden_edges(packages: &[Package]) -> Vec<String> {
             ));
             continue;
         };
-        let targets: BTreeSet<&str> =
-            package.dependencies.iter().map(|dependency| short(&dependency.name)).collect();
+        let dependencies =
+            package.dependencies.iter().filter(|dependency| dependency.kind.as_deref() != Some("dev"));
+        let targets: BTreeSet<&str> = dependencies.map(|dependency| short(&dependency.name)).collect();
         for target in targets.intersection(&members) {
             let permitted = match imports {
-                // A crate's own tests may switch on its features by a dependency on itself.
-                _ if *target == name => true,
                 Imports::Only(list) => list.contains(target),
                 Imports::AllBut(list) => !list.contains(target),
             };
@@ -126,10 +130,16 @@ mod tests {
     use super::{forbidden_edges, forbidden_modules};
     use crate::workspace::{Dependency, Package};
 
+    fn full(name: &str) -> String {
+        if name == "xtask" { name.to_owned() } else { format!("moviebooking-{name}") }
+    }
+
+    fn dependency(name: &str, kind: Option<&str>) -> Dependency {
+        Dependency { name: full(name), kind: kind.map(str::to_owned) }
+    }
+
     fn package(name: &str, imports: &[&str]) -> Package {
-        let full =
-            |name: &str| if name == "xtask" { name.to_owned() } else { format!("moviebooking-{name}") };
-        let dependencies = imports.iter().map(|name| Dependency { name: full(name) }).collect();
+        let dependencies = imports.iter().map(|name| dependency(name, None)).collect();
         Package { name: full(name), manifest_path: "Cargo.toml".into(), dependencies }
     }
 
@@ -140,13 +150,15 @@ mod tests {
             package("proto", &[]),
             package("serve", &[]),
             package("auth", &["domain", "proto", "serve"]),
-            package("store", &["domain", "proto", "store"]),
+            package("store", &["domain", "proto"]),
             package("fields", &["domain", "proto"]),
-            package("users", &["domain", "proto", "fields", "serve", "auth", "store"]),
-            package("gateway", &["domain", "proto", "serve", "auth"]),
+            package("process", &["domain", "proto", "serve", "auth", "store"]),
+            package("users", &["domain", "proto", "fields", "serve", "auth", "store", "process"]),
+            package("gateway", &["domain", "proto", "serve", "auth", "process"]),
+            package("launch", &[]),
             package("standalone", &["users", "gateway", "store"]),
-            package("tests", &["standalone", "users", "gateway"]),
-            package("xtask", &[]),
+            package("tests", &["standalone", "users", "gateway", "launch"]),
+            package("xtask", &["launch"]),
         ];
         assert_eq!(forbidden_edges(&packages), Vec::<String>::new());
     }
@@ -159,9 +171,11 @@ mod tests {
             package("serve", &["proto"]),
             package("auth", &["store"]),
             package("store", &["auth"]),
+            package("process", &["users"]),
             package("users", &["payments"]),
             package("payments", &["gateway"]),
             package("gateway", &["users", "store"]),
+            package("launch", &["serve"]),
             package("standalone", &["tests", "xtask"]),
             package("tests", &["xtask"]),
             package("xtask", &["domain"]),
@@ -172,10 +186,12 @@ mod tests {
             "serve importing proto",
             "auth importing store",
             "store importing auth",
+            "process importing users",
             "users importing payments",
             "payments importing gateway",
             "gateway importing store",
             "gateway importing users",
+            "launch importing serve",
             "standalone importing tests",
             "standalone importing xtask",
             "tests importing xtask",
@@ -187,8 +203,17 @@ mod tests {
     #[test]
     fn dependencies_from_outside_are_not_edges() {
         let mut domain = package("domain", &[]);
-        domain.dependencies.push(Dependency { name: "uuid".to_owned() });
+        domain.dependencies.push(Dependency { name: "uuid".to_owned(), kind: None });
         assert_eq!(forbidden_edges(&[domain]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn tests_use_the_neighbours_and_build_scripts_do_not() {
+        let mut movies = package("movies", &[]);
+        movies.dependencies.push(dependency("theaters", Some("dev")));
+        movies.dependencies.push(dependency("tickets", Some("build")));
+        let found = forbidden_edges(&[movies, package("theaters", &[]), package("tickets", &[])]);
+        assert_eq!(found, ["movies importing tickets"]);
     }
 
     #[test]

@@ -11,7 +11,7 @@
 mod command;
 mod edges;
 mod openapi;
-mod postgres;
+mod processes;
 mod runner;
 mod steps;
 mod tools;
@@ -40,6 +40,14 @@ enum Task {
     },
     /// Write openapi.json anew from the gateway's own document
     Openapi,
+    /// Run every service and the gateway as a process of its own, on a private PostgreSQL, until Ctrl-C or `down`
+    Up {
+        /// Fill it with the demo cinema
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Stop what `up` runs
+    Down,
 }
 
 fn main() -> ExitCode {
@@ -60,5 +68,7 @@ fn run(task: Task) -> anyhow::Result<()> {
             runner::run(&workspace, &steps, install)
         }
         Task::Openapi => openapi::rewrite(&workspace),
+        Task::Up { demo } => processes::up(&workspace, demo),
+        Task::Down => processes::down(&workspace),
     }
 }

@@ -2,15 +2,15 @@
 
 use std::process::Command;
 
-use anyhow::Context as _;
 use clap::ValueEnum;
+use moviebooking_launch::PrivatePostgres;
 
-use crate::postgres::PrivatePostgres;
-use crate::tools::{self, Cache, Tool};
+use crate::tools::{Cache, Tool};
 use crate::workspace::Workspace;
 use crate::{command, edges, openapi};
 
-/// Names the PostgreSQL server on which tests make their databases. If it is set, no private server is started.
+/// Names the PostgreSQL server on which tests make their databases. If it is not set, a private server is started for
+/// them. Tests that start processes start one for those either way.
 pub(crate) const POSTGRES_URL: &str = "MOVIEBOOKING_TEST_POSTGRES_URL";
 
 /// Names the schemathesis program for the tests that run it.
@@ -58,10 +58,7 @@ impl Step {
             Self::Schemathesis => vec![Tool::Python, Tool::Schemathesis],
             Self::GrpcWeb => vec![Tool::Node, Tool::GrpcWebClient],
             Self::Tests => {
-                let mut tools = vec![Tool::Poppler, Tool::Rsvg, Tool::Zbar];
-                if std::env::var_os(POSTGRES_URL).is_none() {
-                    tools.push(Tool::Postgres);
-                }
+                let mut tools = vec![Tool::Poppler, Tool::Rsvg, Tool::Zbar, Tool::Postgres];
                 tools.extend(Self::Schemathesis.tools());
                 tools.extend(Self::GrpcWeb.tools());
                 tools
@@ -123,8 +120,7 @@ fn private_postgres() -> anyhow::Result<Option<PrivatePostgres>> {
     if std::env::var_os(POSTGRES_URL).is_some() {
         return Ok(None);
     }
-    let programs = tools::postgres::find().context("the server programs of PostgreSQL are gone")?;
-    let server = PrivatePostgres::start(&programs)?;
+    let server = PrivatePostgres::start()?;
     println!("private PostgreSQL at {}", server.url());
     Ok(Some(server))
 }

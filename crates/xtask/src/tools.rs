@@ -3,13 +3,13 @@
 mod cargo_deny;
 mod debian;
 mod npm;
-pub(crate) mod postgres;
 mod python;
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
+use moviebooking_launch::postgres;
 
 use crate::command;
 use crate::workspace::Workspace;

@@ -1,6 +1,6 @@
 //! Bad input over REST: one clear answer that names the field and the fix, and never a 5xx.
 
-use moviebooking_tests::{Answer, Rest, System, key};
+use moviebooking_tests::{Answer, Rest, key};
 use reqwest::{
     Method,
     header::{CONTENT_TYPE, RETRY_AFTER},
@@ -20,7 +20,7 @@ async fn hold(rest: &Rest, showtime: &str, seats: Value) -> Answer {
 
 #[tokio::test]
 async fn bodies_that_are_not_what_the_route_takes() {
-    let system = System::shared();
+    let system = crate::system();
     let customer = system.new_customer().await;
     let send = |body: String| {
         let customer = customer.clone();
@@ -70,7 +70,7 @@ async fn bodies_that_are_not_what_the_route_takes() {
 
 #[tokio::test]
 async fn paths_and_queries_that_lead_nowhere() {
-    let system = System::shared();
+    let system = crate::system();
     let visitor = system.rest();
     visitor.get("/nowhere").await.problem(404, "ROUTE_NOT_FOUND");
     let answer = visitor.send(visitor.request(Method::DELETE, "/movies")).await;
@@ -100,7 +100,7 @@ async fn paths_and_queries_that_lead_nowhere() {
 
 #[tokio::test]
 async fn page_tokens_belong_to_their_list_and_filters() {
-    let visitor = System::shared().rest();
+    let visitor = crate::system().rest();
     let first = visitor.get("/movies?pageSize=2&query=the").await.ok();
     let token = first["nextPageToken"].as_str().unwrap();
     let second = visitor.get(&format!("/movies?pageSize=2&query=the&pageToken={token}")).await.ok();
@@ -121,7 +121,7 @@ async fn page_tokens_belong_to_their_list_and_filters() {
 
 #[tokio::test]
 async fn idempotency_keys_that_are_missing_or_no_keys() {
-    let system = System::shared();
+    let system = crate::system();
     let customer = system.new_customer().await;
     let body = json!({"showtimeId": system.showtime().await, "bestAvailable": {"count": 1}});
     let without = customer.send(customer.request(Method::POST, "/reservations").json(&body)).await;
@@ -133,7 +133,7 @@ async fn idempotency_keys_that_are_missing_or_no_keys() {
 
 #[tokio::test]
 async fn seats_that_cannot_be_held() {
-    let system = System::shared();
+    let system = crate::system();
     let (customer, showtime) = (system.new_customer().await, system.showtime().await);
     hold(&customer, &showtime, json!(["ZZ99"])).await.bad_field(400, "SEAT_NOT_FOUND", "seats[0]");
     hold(&customer, &showtime, json!(["D5", "D5"])).await.bad_field(400, "INVALID_ARGUMENT", "seats[1]");
@@ -166,7 +166,7 @@ async fn seats_that_cannot_be_held() {
 
 #[tokio::test]
 async fn money_that_does_not_fit_the_hold() {
-    let system = System::shared();
+    let system = crate::system();
     let (customer, other) = (system.new_customer().await, system.new_customer().await);
     let showtime = system.showtime().await;
     let held = customer
@@ -204,7 +204,7 @@ async fn money_that_does_not_fit_the_hold() {
 
 #[tokio::test]
 async fn theaters_halls_and_showtimes_that_cannot_be() {
-    let system = System::shared();
+    let system = crate::system();
     let (admin, staff) = (system.admin().await, system.staff().await);
     let theater = |time_zone: &str, currency: &str| {
         let body = json!({"displayName": "Nowhere", "timeZone": time_zone, "currencyCode": currency});
@@ -234,7 +234,7 @@ async fn theaters_halls_and_showtimes_that_cannot_be() {
 
 #[tokio::test]
 async fn layouts_that_no_hall_can_have() {
-    let system = System::shared();
+    let system = crate::system();
     let admin = system.admin().await;
     let shown = admin.get(&format!("/showtimes/{}", system.showtime().await)).await.ok();
     let path = format!("/theaters/{}/halls", shown["theaterId"].as_str().unwrap());
@@ -267,7 +267,7 @@ async fn layouts_that_no_hall_can_have() {
 
 #[tokio::test]
 async fn guessing_passwords_is_stopped_and_says_for_how_long() {
-    let system = System::shared();
+    let system = crate::system();
     let (email, visitor) = (format!("{}@buyers.example", key()), system.rest());
     let guess = || visitor.post("/users/login", json!({"email": email, "password": "not the password"}));
     let mut refused = 0;

@@ -13,7 +13,7 @@ use moviebooking_proto::{
     tickets::v1::{GetTicketPdfRequest, ListTicketsRequest, tickets_service_client::TicketsServiceClient},
     users::v1::{LoginRequest, RegisterRequest, users_service_client::UsersServiceClient},
 };
-use moviebooking_tests::{Rest, System, key};
+use moviebooking_tests::{Rest, key};
 use serde_json::{Value, json};
 use tonic::{Request, metadata::MetadataValue};
 
@@ -46,7 +46,7 @@ fn seat_state<'a>(map: &'a Value, label: &str) -> &'a Value {
 
 #[tokio::test]
 async fn over_rest_from_registration_to_the_door() {
-    let system = System::shared();
+    let system = crate::system();
     let (visitor, customer) = (system.rest(), system.new_customer().await);
 
     let theaters = visitor.get("/theaters").await.ok();
@@ -106,7 +106,7 @@ async fn over_rest_from_registration_to_the_door() {
 
 #[tokio::test]
 async fn over_grpc_from_registration_to_the_pdf() {
-    let system = System::shared();
+    let system = crate::system();
     let channel = system.grpc().await.channel();
     let (email, password) = (format!("{}@buyers.example", key()), "a long enough password".to_owned());
     let mut users = UsersServiceClient::new(channel.clone());
@@ -203,7 +203,7 @@ async fn over_grpc_from_registration_to_the_pdf() {
 
 #[tokio::test]
 async fn a_repeated_request_gets_the_same_answer_and_a_changed_one_none() {
-    let system = System::shared();
+    let system = crate::system();
     let (customer, showtime) = (system.new_customer().await, system.showtime().await);
     let send = |count: i32, key: String| {
         let body = json!({"showtimeId": showtime, "bestAvailable": {"count": count}});
@@ -221,7 +221,7 @@ async fn a_repeated_request_gets_the_same_answer_and_a_changed_one_none() {
 
 #[tokio::test]
 async fn a_declined_card_costs_nothing_and_keeps_the_hold() {
-    let system = System::shared();
+    let system = crate::system();
     let (customer, showtime) = (system.new_customer().await, system.showtime().await);
     let hold = customer
         .post("/reservations", json!({"showtimeId": showtime, "bestAvailable": {"count": 1}}))
@@ -241,7 +241,7 @@ async fn a_declined_card_costs_nothing_and_keeps_the_hold() {
 
 #[tokio::test]
 async fn a_refund_voids_the_ticket_and_frees_its_seat() {
-    let system = System::shared();
+    let system = crate::system();
     let (customer, showtime) = (system.new_customer().await, system.showtime().await);
     let payment = buy(&customer, &showtime).await;
     let ticket = customer.get(&format!("/tickets/{}", payment["ticketIds"][0].as_str().unwrap())).await.ok();
@@ -263,16 +263,17 @@ async fn a_refund_voids_the_ticket_and_frees_its_seat() {
 
 #[tokio::test]
 async fn a_watcher_over_rest_sees_a_hold_and_can_come_back_to_where_it_was() {
-    let system = System::shared();
+    let system = crate::system();
     let (customer, showtime) = (system.new_customer().await, system.showtime().await);
     let visitor = system.rest();
     let path = format!("/showtimes/{showtime}/seats/watch");
+    let body = json!({"showtimeId": showtime, "bestAvailable": {"count": 1}});
+    customer.post("/reservations", body.clone()).await.ok();
     let mut watched = visitor.request(reqwest::Method::GET, &path).send().await.unwrap();
     assert_eq!(watched.headers()["content-type"], "text/event-stream");
     let snapshot = next_event(&mut watched).await;
     assert!(snapshot.contains("\"snapshot\""), "{snapshot}");
 
-    let body = json!({"showtimeId": showtime, "bestAvailable": {"count": 1}});
     let hold = customer.post("/reservations", body).await.ok();
     let label = format!("\"label\":{}", hold["seats"][0]["label"]);
     let change = loop {

@@ -2,11 +2,10 @@
 
 use std::{fs, path::Path, process::Stdio};
 
-use moviebooking_tests::System;
 use tokio::process::Command;
 
 async fn book(mode: &str) {
-    let system = System::shared();
+    let system = crate::system();
     let folder = tempfile::tempdir().unwrap();
     let descriptors = folder.path().join("descriptors.bin");
     fs::write(&descriptors, moviebooking_proto::DESCRIPTOR_SET).unwrap();

@@ -12,3 +12,9 @@ mod grpc_web;
 mod schemathesis;
 #[cfg(test)]
 mod ticket;
+
+/// The platform under test.
+#[cfg(test)]
+fn system() -> &'static moviebooking_tests::System {
+    moviebooking_tests::System::one_process()
+}

@@ -27,7 +27,7 @@ async fn bought(system: &System) -> (Rest, Value) {
 
 #[tokio::test]
 async fn a_scanner_reads_the_qr_picture_and_verifies_it_offline() {
-    let system = System::shared();
+    let system = crate::system();
     let (customer, ticket) = bought(system).await;
     let picture = customer.get(&format!("/tickets/{}/qr", ticket["id"].as_str().unwrap())).await;
     let folder = tempfile::tempdir().unwrap();
@@ -57,7 +57,7 @@ async fn a_scanner_reads_the_qr_picture_and_verifies_it_offline() {
 
 #[tokio::test]
 async fn the_pdf_says_when_and_where_in_the_theaters_time() {
-    let system = System::shared();
+    let system = crate::system();
     let (customer, ticket) = bought(system).await;
     let pdf = customer.get(&format!("/tickets/{}/pdf", ticket["id"].as_str().unwrap())).await;
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,7 @@
 //! One way to reach one RPC over HTTP.
 
+use std::sync::Arc;
+
 use http::{Method, uri::PathAndQuery};
 use moviebooking_proto::access::{self, Level};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor, Value};
@@ -15,6 +17,8 @@ use crate::{
 pub(crate) struct Route {
     pub(crate) method: Method,
     pub(crate) template: Template,
+    /// The path as documents have it, `/users/{id}`: what metrics and traces call the route.
+    pub(crate) pattern: Arc<str>,
     pub(crate) rpc: MethodDescriptor,
     /// The path of the RPC in gRPC.
     pub(crate) path: PathAndQuery,
@@ -96,6 +100,7 @@ impl Route {
             path: access::path(rpc).parse().map_err(|_| "its name is no path")?,
             rpc: rpc.clone(),
             answer: answer(rpc),
+            pattern: template.write(|field| format!("{{{}}}", Self::variable_name(field))).into(),
             template,
             service,
             level,

@@ -78,6 +78,30 @@ async fn a_call_goes_through_in_binary_and_text() {
 }
 
 #[tokio::test]
+async fn the_answer_is_of_the_kind_that_is_accepted_among_others() {
+    let platform = Platform::new().await;
+    for (content_type, accept, answered) in [
+        ("application/grpc-web-text", None, "application/grpc-web-text+proto"),
+        ("application/grpc-web-text", Some("*/*"), "application/grpc-web-text+proto"),
+        (
+            "application/grpc-web-text",
+            Some("application/json, application/grpc-web"),
+            "application/grpc-web+proto",
+        ),
+        ("application/grpc-web", Some("application/grpc-web-text,*/*"), "application/grpc-web-text+proto"),
+        ("application/grpc-web", Some("text/html"), "application/grpc-web+proto"),
+    ] {
+        let request =
+            platform.request(As::Nobody, Method::POST, GET_MOVIE).header("content-type", content_type);
+        let request = accept.into_iter().fold(request, |request, accept| request.header("accept", accept));
+        let body = framed(&GetMovieRequest::default());
+        let body = if content_type.contains("text") { STANDARD.encode(body).into_bytes() } else { body };
+        let answer = platform.send(request.body(body.into()).unwrap()).await;
+        assert_eq!(answer.header("content-type"), answered, "{content_type} {accept:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_goes_through_with_its_details() {
     let platform = Platform::new().await;
     platform.services.refuses("get_movie", Problem::new(Reason::MovieNotFound, "There is no such movie."));
@@ -113,7 +137,12 @@ async fn a_stream_goes_through() {
 
 #[tokio::test]
 async fn a_body_that_is_no_message_is_the_callers_fault() {
-    let platform = Platform::new().await;
+    for platform in [Platform::new().await, Platform::across_the_network().await] {
+        bodies_that_are_no_message(&platform).await;
+    }
+}
+
+async fn bodies_that_are_no_message(platform: &Platform) {
     let good = framed(&GetMovieRequest { id: "m".to_owned() });
     let not_utf8 = [&[0, 0, 0, 0, 4][..], &[10, 2, 0xff, 0xfe]].concat();
     for bad in [
@@ -125,7 +154,7 @@ async fn a_body_that_is_no_message_is_the_callers_fault() {
         not_utf8,
         vec![0, 0, 0, 0, 2, 10, 9],
     ] {
-        let answer = call(&platform, GET_MOVIE, "application/grpc-web", bad.clone()).await;
+        let answer = call(platform, GET_MOVIE, "application/grpc-web", bad.clone()).await;
         assert_eq!(answer.header("grpc-status"), "3", "{bad:?}: {:?}", answer.headers);
     }
     let request = platform
@@ -135,7 +164,7 @@ async fn a_body_that_is_no_message_is_the_callers_fault() {
     assert_eq!(answer.header("grpc-status"), "3", "{:?}", answer.headers);
     let mut compressed = good.clone();
     compressed[0] = 1;
-    let answer = call(&platform, GET_MOVIE, "application/grpc-web", compressed).await;
+    let answer = call(platform, GET_MOVIE, "application/grpc-web", compressed).await;
     assert!(["3", "12"].contains(&answer.header("grpc-status")), "{:?}", answer.headers);
     assert_eq!(platform.services.was_asked(), 0);
 }

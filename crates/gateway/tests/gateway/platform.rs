@@ -25,7 +25,7 @@ use moviebooking_proto::{
     tickets::v1::tickets_service_server::TicketsServiceServer,
     users::v1::{Jwks, users_service_server::UsersServiceServer},
 };
-use moviebooking_serve::{Link, Server};
+use moviebooking_serve::{ConnectOptions, Link, Server};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -84,6 +84,18 @@ impl Platform {
         let (link, slot) = Link::slot();
         slot.fill(routes(&services, verifier(&link)));
         Self { services, gateway: gateway(&link, config).await, key }
+    }
+
+    /// A platform whose services stand across the network.
+    pub(crate) async fn across_the_network() -> Self {
+        let key = SigningKey::generate("test".to_owned()).unwrap();
+        let services = Arc::new(StandIn::new(Jwks { keys: vec![key.public_jwk()] }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let link = Link::connect(&url, &ConnectOptions::default()).unwrap();
+        let router = routes(&services, verifier(&link)).into_axum_router();
+        tokio::spawn(Server::new(router).run(listener, CancellationToken::new()));
+        Self { services, gateway: gateway(&link, Config::default()).await, key }
     }
 
     /// A platform of which only the gateway is there.

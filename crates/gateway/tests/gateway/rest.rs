@@ -3,11 +3,12 @@
 use axum::body::Body;
 use http::{Method, StatusCode};
 use moviebooking_proto::{
+    Problem, Reason,
     google::api::HttpBody,
     money::v1::Money,
     movies::v1::*,
     payments::v1::{Payment, RefundRequest},
-    reservations::v1::{CreateReservationRequest, GetSeatMapRequest},
+    reservations::v1::{CreateReservationRequest, GetSeatMapRequest, SeatsEvent},
     theaters::v1::{GetLayoutRequest, ImportLayoutRequest, Layout},
     users::v1::*,
 };
@@ -304,4 +305,20 @@ async fn large_json_is_compressed_and_small_is_not() {
         assert_eq!(answer.header("content-encoding"), encoding);
         assert!(answer.body.len() * 5 < plain.body.len(), "{encoding}");
     }
+}
+
+#[tokio::test]
+async fn services_across_the_network_are_reached_alike() {
+    let platform = Platform::across_the_network().await;
+    platform.services.answers("get_movie", Ok(Movie { id: "m".to_owned(), ..Movie::default() }));
+    let answer = platform.get(As::Nobody, "/movies/m").await;
+    assert_eq!((answer.status, &answer.json()["id"]), (StatusCode::OK, &"m".into()), "{}", answer.text());
+    assert_eq!(platform.get(As::Customer, "/users/me").await.status, StatusCode::OK);
+    platform.services.refuses("get_movie", Problem::new(Reason::MovieNotFound, "There is no such movie."));
+    platform.get(As::Nobody, "/movies/m").await.problem(404, "MOVIE_NOT_FOUND", "");
+    let events = platform.services.streams();
+    events.send(Ok(SeatsEvent { sequence: 7, event: None })).await.unwrap();
+    drop(events);
+    let answer = platform.get(As::Nobody, "/showtimes/s/seats/watch").await;
+    assert!(answer.text().contains("id: 7"), "{}", answer.text());
 }

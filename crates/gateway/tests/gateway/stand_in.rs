@@ -121,6 +121,7 @@ answers! { UsersService {
     get_me(GetMeRequest) -> User;
     get_user(GetUserRequest) -> User;
     update_user(UpdateUserRequest) -> User;
+    change_email(ChangeEmailRequest) -> User;
     change_password(ChangePasswordRequest) -> ();
     delete_user(DeleteUserRequest) -> ();
     list_users(ListUsersRequest) -> ListUsersResponse;

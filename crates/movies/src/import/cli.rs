@@ -19,7 +19,8 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Format of the file [default: by the ending of its name].
-    #[arg(long, value_enum)]
+    // Not called `format` by clap: the global options of a process have one of that name.
+    #[arg(id = "file-format", long = "format", value_enum)]
     format: Option<Format>,
     /// Write the outcome as one JSON document instead of lines.
     #[arg(long)]

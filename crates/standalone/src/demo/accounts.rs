@@ -66,12 +66,15 @@ impl Accounts {
     /// # Errors
     /// When the file cannot be written.
     pub fn create(folder: &Path) -> Result<Self, StartError> {
-        let account = |role: &str| Account {
-            email: format!("{role}@demo.example"),
-            password: Alphanumeric.sample_string(&mut rand::rng(), 20),
-        };
-        let accounts =
-            Self { customer: account("customer"), staff: account("staff"), admin: account("admin") };
+        Self::create_beside(account("admin"), folder)
+    }
+
+    /// New accounts beside an admin's that exists, written to the data folder.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn create_beside(admin: Account, folder: &Path) -> Result<Self, StartError> {
+        let accounts = Self { customer: account("customer"), staff: account("staff"), admin };
         let mut text = String::from("# The demo cinema's accounts. Source it: . demo-accounts.env\n");
         for (role, account) in
             [("CUSTOMER", &accounts.customer), ("STAFF", &accounts.staff), ("ADMIN", &accounts.admin)]
@@ -82,6 +85,11 @@ impl Accounts {
         write_secret(&path, &text).map_err(|error| StartError::cannot_create(&path, "--data", &error))?;
         Ok(accounts)
     }
+}
+
+fn account(role: &str) -> Account {
+    let password = Alphanumeric.sample_string(&mut rand::rng(), 20);
+    Account { email: format!("{role}@demo.example"), password }
 }
 
 fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {

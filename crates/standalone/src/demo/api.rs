@@ -12,8 +12,6 @@ use tonic::{
     service::{Interceptor, interceptor::InterceptedService},
 };
 
-use crate::platform::Links;
-
 /// Adds the admin's access token to every call.
 #[derive(Clone)]
 pub(super) struct Bearer(MetadataValue<Ascii>);
@@ -35,18 +33,18 @@ pub(super) struct Api {
 }
 
 impl Api {
-    /// Signs in.
-    pub(super) async fn sign_in(links: &Links, email: &str, password: &str) -> Result<Self, Status> {
+    /// Signs in at the gateway.
+    pub(super) async fn sign_in(gateway: &Link, email: &str, password: &str) -> Result<Self, Status> {
         let request = LoginRequest { email: email.to_owned(), password: password.to_owned() };
-        let session = UsersServiceClient::new(links.users.clone()).login(request).await?.into_inner();
+        let session = UsersServiceClient::new(gateway.clone()).login(request).await?.into_inner();
         let header = format!("Bearer {}", session.access_token)
             .parse()
             .map_err(|_| Status::internal("the access token is no header value"))?;
         let bearer = Bearer(header);
         Ok(Self {
-            users: UsersServiceClient::with_interceptor(links.users.clone(), bearer.clone()),
-            movies: MoviesServiceClient::with_interceptor(links.movies.clone(), bearer.clone()),
-            theaters: TheatersServiceClient::with_interceptor(links.theaters.clone(), bearer),
+            users: UsersServiceClient::with_interceptor(gateway.clone(), bearer.clone()),
+            movies: MoviesServiceClient::with_interceptor(gateway.clone(), bearer.clone()),
+            theaters: TheatersServiceClient::with_interceptor(gateway.clone(), bearer),
         })
     }
 

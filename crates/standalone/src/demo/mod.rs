@@ -1,7 +1,6 @@
 //! The demo cinema: two theaters in two time zones, four halls, a real catalogue, a week of showtimes, three accounts.
 //!
-//! Everything but the catalogue and the first admin goes through the services' own interface, so the demo obeys every
-//! rule. Each step looks whether it was done before: a start that was cut off is made good by the next, and each start
+//! Everything but the catalogue and the first admin goes through the gateway, so the demo obeys every rule. Each step looks whether it was done before: a start that was cut off is made good by the next, and each start
 //! adds the days that have come into view.
 
 pub(crate) mod accounts;
@@ -9,8 +8,9 @@ mod api;
 mod halls;
 mod schedule;
 
+use jiff::Timestamp;
 use moviebooking_proto::users::v1::{RegisterRequest, Roles, SetRolesRequest};
-use moviebooking_serve::StartError;
+use moviebooking_serve::{Link, StartError};
 use tonic::{Code, Status};
 
 use self::{
@@ -22,21 +22,36 @@ use crate::Platform;
 /// The catalogue: see `crates/movies/data/README.md` for its source and licence.
 const CATALOGUE: &[u8] = include_bytes!("../../../movies/data/movies.json");
 
-/// Makes the demo, or what is missing of it.
+/// Makes the demo in this process, or what is missing of it.
 ///
 /// # Errors
 /// When a service refuses a step.
 pub async fn seed(platform: &Platform, accounts: &Accounts) -> Result<(), StartError> {
     platform.import_movies(CATALOGUE).await?;
-    steps(platform, accounts).await.map_err(|status| {
-        StartError::software(format!("the demo cinema could not be made: {}", status.message()))
-    })
+    let Account { email, password } = &accounts.admin;
+    platform.bootstrap_admin(email, password, "Demo Admin").await.map_err(|status| failed(&status))?;
+    furnish(&platform.link(), accounts, platform.now()).await
 }
 
-async fn steps(platform: &Platform, accounts: &Accounts) -> Result<(), Status> {
-    let Account { email, password } = &accounts.admin;
-    platform.bootstrap_admin(email, password, "Demo Admin").await?;
-    let mut api = Api::sign_in(platform.links(), email, password).await?;
+/// Makes the demo, or what is missing of it, on a platform with a catalogue and the accounts' admin.
+///
+/// # Errors
+/// When the platform cannot be reached or refuses a step.
+pub(crate) async fn furnish(gateway: &Link, accounts: &Accounts, now: Timestamp) -> Result<(), StartError> {
+    steps(gateway, accounts, now).await.map_err(|status| failed(&status))
+}
+
+fn failed(status: &Status) -> StartError {
+    let text = format!("the demo cinema could not be made: {}", status.message());
+    match status.code() {
+        Code::Unavailable | Code::DeadlineExceeded => StartError::unavailable(text),
+        Code::Unauthenticated | Code::PermissionDenied => StartError::permission(text),
+        _ => StartError::software(text),
+    }
+}
+
+async fn steps(gateway: &Link, accounts: &Accounts, now: Timestamp) -> Result<(), Status> {
+    let mut api = Api::sign_in(gateway, &accounts.admin.email, &accounts.admin.password).await?;
     register(&mut api, &accounts.customer, "Demo Customer").await?;
     let staff = register(&mut api, &accounts.staff, "Demo Staff").await?;
 
@@ -49,7 +64,7 @@ async fn steps(platform: &Platform, accounts: &Accounts) -> Result<(), Status> {
             request_id: String::new(),
         })
         .await?;
-    schedule::showtimes(&mut api, &theaters, platform.now()).await
+    schedule::showtimes(&mut api, &theaters, now).await
 }
 
 /// The id of the account, registered now or before.

@@ -9,6 +9,8 @@ mod idempotency;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod observe;
+#[cfg(test)]
 mod url;
 #[cfg(test)]
 mod values;

@@ -83,6 +83,13 @@ async fn the_way_of_a_customer() {
     };
     let renamed = grpc.update_user(by(me.clone(), update)).await.unwrap().into_inner();
     assert_eq!((renamed.display_name.as_str(), renamed.email.as_str()), ("Ann Lee", "ann@example.org"));
+    let moved = wire::ChangeEmailRequest {
+        email: "ann.lee@example.org".to_owned(),
+        current_password: PASSWORD.to_owned(),
+        request_id: "e".to_owned(),
+    };
+    let moved = grpc.change_email(by(me.clone(), moved)).await.unwrap().into_inner();
+    assert_eq!(moved.email, "ann.lee@example.org");
     let new = wire::ChangePasswordRequest {
         current_password: PASSWORD.to_owned(),
         new_password: OTHER_PASSWORD.to_owned(),
@@ -146,7 +153,7 @@ async fn fields_of_an_update_are_checked() {
         ("user.display_name", paths(&["display_name"]), new()),
         ("user.email", paths(&["*"]), wire::User { display_name: "x".to_owned(), ..new() }),
         ("user.email", None, wire::User { email: "x".to_owned(), ..new() }),
-        ("current_password", None, wire::User { email: "x@example.org".to_owned(), ..new() }),
+        ("user.email", None, wire::User { email: "x@example.org".to_owned(), ..new() }),
         ("user.etag", None, wire::User { display_name: "x".to_owned(), etag: "\0".to_owned(), ..new() }),
         ("etag", None, wire::User { display_name: "x".to_owned(), etag: "7".to_owned(), ..new() }),
     ] {
@@ -235,6 +242,15 @@ async fn fields_of_the_others_are_checked() {
             ..Default::default()
         };
         assert_eq!(fields(rpcs.grpc.change_password(by(ann.clone(), message)).await), [field]);
+    }
+    for (field, email, password) in [("email", "ann", PASSWORD), ("current_password", "new@example.org", "")]
+    {
+        let message = wire::ChangeEmailRequest {
+            email: email.to_owned(),
+            current_password: password.to_owned(),
+            ..Default::default()
+        };
+        assert_eq!(fields(rpcs.grpc.change_email(by(ann.clone(), message)).await), [field]);
     }
     let login = wire::LoginRequest { email: "ann@example.org".to_owned(), password: String::new() };
     assert_eq!(fields(rpcs.grpc.login(Request::new(login)).await), ["password"]);

@@ -43,6 +43,7 @@ pub(crate) async fn case(world: &World, rpc: &str) -> Option<Case> {
         ),
         // A wrong password is a wrong field, not a missing permission.
         "UsersService.ChangePassword" => (SIGNED_IN, json!({"currentPassword": "", "newPassword": ""})),
+        "UsersService.ChangeEmail" => (SIGNED_IN, json!({"email": "", "currentPassword": ""})),
         "UsersService.DeleteUser" => {
             let (somebody, id) = world.somebody().await;
             let owner = somebody.token().map(str::to_owned);

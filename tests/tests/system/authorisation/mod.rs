@@ -7,7 +7,6 @@ mod cases;
 mod world;
 
 use moviebooking_proto::access::{self, Level};
-use moviebooking_tests::System;
 use tonic::{Code, Status};
 
 use cases::{Case, case};
@@ -48,7 +47,7 @@ fn letter(outcome: &Result<serde_json::Value, Status>) -> char {
 
 #[tokio::test]
 async fn every_rpc_answers_each_kind_of_caller_as_its_case_says() {
-    let world = World::make(System::shared()).await;
+    let world = World::make(crate::system()).await;
     let mut wrong = Vec::new();
     for method in access::methods().filter(|method| !method.parent_service().name().ends_with("Internal")) {
         let rpc = format!("{}.{}", method.parent_service().name(), method.name());
@@ -75,7 +74,7 @@ async fn every_rpc_answers_each_kind_of_caller_as_its_case_says() {
 /// The gateway has no way to an internal RPC, whoever asks.
 #[tokio::test]
 async fn no_internal_rpc_is_reached_from_outside() {
-    let world = World::make(System::shared()).await;
+    let world = World::make(crate::system()).await;
     let mut internal = 0;
     for method in access::methods() {
         let path = access::path(&method);
@@ -93,7 +92,7 @@ async fn no_internal_rpc_is_reached_from_outside() {
 /// Lists that everybody signed in may ask for show each only their own.
 #[tokio::test]
 async fn lists_show_nobody_what_is_somebody_elses() {
-    let world = World::make(System::shared()).await;
+    let world = World::make(crate::system()).await;
     for (path, field) in
         [("/tickets", "tickets"), ("/payments", "payments"), ("/reservations", "reservations")]
     {

@@ -1,15 +1,17 @@
-//! The PostgreSQL server programs, which distributions rarely put in `PATH`.
+//! PostgreSQL's programs, which distributions rarely put in `PATH`.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::command;
 
 /// The oldest major version the project supports.
-pub(crate) const OLDEST: u32 = 15;
+pub const OLDEST: u32 = 15;
 
 /// The folder of the server programs: what `pg_config` names, else the newest of Debian's, else what `PATH` finds.
-pub(crate) fn find() -> Option<PathBuf> {
+pub fn find() -> Option<PathBuf> {
     let configured = command::output(Command::new("pg_config").arg("--bindir")).ok();
     let configured = configured.map(|folder| PathBuf::from(folder.trim()));
     let on_path = command::on_path("initdb").and_then(|file| Some(file.parent()?.to_path_buf()));
@@ -28,7 +30,7 @@ fn debian() -> Vec<PathBuf> {
 
 /// The major version, when all programs that are needed are in the folder.
 fn version(folder: &Path) -> Option<u32> {
-    if !["initdb", "pg_ctl", "postgres"].iter().all(|program| folder.join(program).is_file()) {
+    if !["initdb", "pg_ctl", "postgres", "psql"].iter().all(|program| folder.join(program).is_file()) {
         return None;
     }
     major(&command::output(Command::new(folder.join("postgres")).arg("--version")).ok()?)

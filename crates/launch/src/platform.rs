@@ -1,0 +1,234 @@
+//! The whole platform as processes on a private PostgreSQL.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+
+use crate::{PrivatePostgres, Process, free_ports, wait_until};
+
+/// The services, each with a database of its own.
+pub const SERVICES: [&str; 6] = ["users", "movies", "theaters", "reservations", "payments", "tickets"];
+/// The process in front of them.
+pub const GATEWAY: &str = "gateway";
+/// The database that stands in for a payment provider's.
+const BANK: &str = "bank";
+
+/// A process becomes ready in this time, migrations included.
+const READY_BOUND: Duration = Duration::from_secs(60);
+/// What an answer about readiness may take.
+const ANSWER_BOUND: Duration = Duration::from_secs(5);
+
+/// What a person may set for all processes, in the environment of whoever starts the platform.
+const PASSED_ON: [&str; 3] = ["MOVIEBOOKING_LOG", "MOVIEBOOKING_LOG_FORMAT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+
+/// Seven processes and their databases; dropping it stops them all.
+pub struct Platform {
+    /// Ended before their databases are.
+    processes: BTreeMap<&'static str, Process>,
+    addresses: BTreeMap<&'static str, Addresses>,
+    programs: PathBuf,
+    folder: PathBuf,
+    postgres: PrivatePostgres,
+}
+
+#[derive(Clone, Copy)]
+struct Addresses {
+    serving: SocketAddr,
+    metrics: SocketAddr,
+}
+
+impl Platform {
+    /// Starts the programs that are in the folder `programs`, on free ports of the loopback address, and waits until all
+    /// of them are ready. Their logs, and the secret that the services share, are kept in `folder`.
+    ///
+    /// # Errors
+    /// When something does not start: what it wrote.
+    pub fn start(programs: &Path, folder: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        // The processes work in folders of their own.
+        let (programs, folder) = (programs.canonicalize()?, folder.canonicalize()?);
+        write_secret(&folder.join("service-secret"), &random_text()?)?;
+        let postgres = PrivatePostgres::start()?;
+        postgres.create_databases(SERVICES.into_iter().chain([BANK]))?;
+        let ports: [u16; 2 * (SERVICES.len() + 1)] = free_ports()?;
+        let addresses = all().zip(ports.chunks_exact(2)).map(|(name, ports)| {
+            let [serving, metrics] =
+                [ports[0], ports[1]].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+            (name, Addresses { serving, metrics })
+        });
+        let addresses = addresses.collect();
+        let mut platform = Self { processes: BTreeMap::new(), addresses, programs, folder, postgres };
+        // Users come first: nobody is ready without their keys.
+        platform.launch("users")?;
+        for name in all().skip(1) {
+            platform.begin(name)?;
+        }
+        for name in all().skip(1) {
+            platform.wait_until_ready(name)?;
+        }
+        Ok(platform)
+    }
+
+    /// Starts a process that was stopped, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub fn launch(&mut self, name: &'static str) -> anyhow::Result<()> {
+        self.begin(name)?;
+        self.wait_until_ready(name)
+    }
+
+    /// Asks a process to end, and gives its exit code.
+    ///
+    /// # Errors
+    /// When it does not run, or does not end.
+    pub fn stop(&mut self, name: &str) -> anyhow::Result<Option<i32>> {
+        self.take(name)?.stop()
+    }
+
+    /// Ends a process as a crash does.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn kill(&mut self, name: &str) -> anyhow::Result<()> {
+        self.take(name)?.kill()
+    }
+
+    /// The databases' server.
+    pub fn postgres(&self) -> &PrivatePostgres {
+        &self.postgres
+    }
+
+    /// Where a process listens.
+    ///
+    /// # Panics
+    /// When there is no process of that name.
+    pub fn address(&self, name: &str) -> SocketAddr {
+        self.addresses[name].serving
+    }
+
+    /// Where a process shows its metrics: `/metrics`.
+    ///
+    /// # Panics
+    /// When there is no process of that name.
+    pub fn metrics_address(&self, name: &str) -> SocketAddr {
+        self.addresses[name].metrics
+    }
+
+    /// The id of a process.
+    pub fn id(&self, name: &str) -> Option<u32> {
+        self.processes.get(name).map(Process::id)
+    }
+
+    /// Whether a process says that it is ready.
+    pub fn is_ready(&self, name: &str) -> bool {
+        // Nobody who listens is not ready either.
+        asked_whether_ready(self.address(name)).unwrap_or(false)
+    }
+
+    /// Where the processes' logs are, one file each, and what else the platform keeps.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The program of a process in the environment that it runs in, for one of its commands or for a second one of it
+    /// (which needs a port of its own).
+    pub fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(self.program(name));
+        command.env_clear().envs(self.environment(name)).current_dir(&self.folder);
+        command
+    }
+
+    /// A program of the folder in which the processes' are: `moviebooking-users`, and `moviebooking` for no name.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        let file = if name.is_empty() { "moviebooking".to_owned() } else { format!("moviebooking-{name}") };
+        self.programs.join(file)
+    }
+
+    fn begin(&mut self, name: &'static str) -> anyhow::Result<()> {
+        let log = self.folder.join(format!("{name}.log"));
+        let process = Process::start(&self.command(name), &log)?;
+        self.processes.insert(name, process);
+        Ok(())
+    }
+
+    fn wait_until_ready(&mut self, name: &str) -> anyhow::Result<()> {
+        let address = self.address(name);
+        let process = self.processes.get_mut(name).with_context(|| format!("{name} does not run"))?;
+        wait_until(READY_BOUND, &format!("{name} is not ready"), || {
+            if let Some(status) = process.ended()? {
+                bail!("{name} has ended ({status}):\n{}", process.last_words());
+            }
+            Ok(asked_whether_ready(address).unwrap_or(false))
+        })
+        .with_context(|| format!("the log of {name} ends with:\n{}", process.last_words()))
+    }
+
+    fn take(&mut self, name: &str) -> anyhow::Result<Process> {
+        self.processes.remove(name).with_context(|| format!("{name} does not run"))
+    }
+
+    fn environment(&self, name: &str) -> Vec<(String, String)> {
+        let Addresses { serving, metrics } = self.addresses[name];
+        let set = |variable: &str, value: String| (format!("MOVIEBOOKING_{variable}"), value);
+        let mut environment = vec![
+            set("LISTEN", serving.to_string()),
+            set("METRICS_LISTEN", metrics.to_string()),
+            set("LOG_FORMAT", "text".to_owned()),
+        ];
+        for peer in SERVICES {
+            let variable = format!("{}_URL", peer.to_uppercase());
+            environment.push(set(&variable, format!("http://{}", self.address(peer))));
+        }
+        if name != GATEWAY {
+            environment.push(set("DATABASE_URL", self.postgres.database_url(name)));
+            environment.push(set("MIGRATE", "true".to_owned()));
+            let secret = self.folder.join("service-secret");
+            environment.push(set("SERVICE_SECRET_FILE", secret.display().to_string()));
+        }
+        if name == "payments" {
+            environment.push(set("BANK_DATABASE_URL", self.postgres.database_url(BANK)));
+        }
+        for variable in PASSED_ON {
+            environment.extend(std::env::var(variable).ok().map(|value| (variable.to_owned(), value)));
+        }
+        environment
+    }
+}
+
+fn all() -> impl Iterator<Item = &'static str> {
+    SERVICES.into_iter().chain([GATEWAY])
+}
+
+/// 32 random bytes as text.
+pub(crate) fn random_text() -> anyhow::Result<String> {
+    let mut bytes = [0; 32];
+    fs::File::open("/dev/urandom")?.read_exact(&mut bytes).context("cannot read random bytes")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Writes a file that only its owner can read.
+pub(crate) fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
+    let mut options = fs::File::options();
+    options.create(true).truncate(true).write(true);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(file.write_all(secret.as_bytes())?)
+}
+
+fn asked_whether_ready(address: SocketAddr) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect_timeout(&address, ANSWER_BOUND)?;
+    stream.set_read_timeout(Some(ANSWER_BOUND))?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer.starts_with("HTTP/1.1 200 "))
+}

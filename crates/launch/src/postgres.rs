@@ -1,0 +1,172 @@
+//! A PostgreSQL server of one's own: in a folder of its own, gone when its owner is, however that ends.
+
+mod account;
+mod programs;
+
+use std::{
+    fs,
+    os::unix::process::CommandExt as _,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use anyhow::Context as _;
+
+use crate::{command, free_ports};
+use account::Account;
+pub use programs::{OLDEST, find};
+
+/// Waits until its standard input ends, then stops the server and removes its folder.
+const SUPERVISOR: &str = r#"
+trap '' HUP INT TERM
+folder=$1
+shift
+read -r _
+"$@" >/dev/null 2>&1
+rm -rf "$folder"
+"#;
+
+/// A running server; dropping it stops the server and removes its data.
+pub struct PrivatePostgres {
+    account: Account,
+    programs: PathBuf,
+    folder: PathBuf,
+    port: u16,
+    supervisor: Child,
+}
+
+impl PrivatePostgres {
+    /// Makes a database cluster in a temporary folder and serves it on a free port of the loopback address.
+    ///
+    /// The cluster trusts local connections and does not survive a crash of the machine: it is for tests only. PostgreSQL
+    /// refuses to run as root, so root starts it as the user `postgres` or, failing that, `nobody`.
+    ///
+    /// # Errors
+    /// When PostgreSQL is not installed, or what its programs said.
+    pub fn start() -> anyhow::Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let programs = find().with_context(|| {
+            format!("no server programs of PostgreSQL {OLDEST} or newer: the Debian package is `postgresql`")
+        })?;
+        let account = Account::choose()?;
+        let name =
+            format!("moviebooking-postgres-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let mut stop = account.command(&programs.join("pg_ctl"));
+        stop.arg("-D").arg(folder.join("data")).args(["-m", "immediate", "stop"]);
+        let supervisor = Command::new("sh")
+            .args(["-c", SUPERVISOR, "supervisor"])
+            .arg(&folder)
+            .arg(stop.get_program())
+            .args(stop.get_args())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Out of reach of a Ctrl-C, which the terminal sends to its whole foreground group.
+            .process_group(0)
+            .spawn()
+            .context("cannot start sh")?;
+        let [port] = free_ports()?;
+        let server = Self { account, programs, folder, port, supervisor };
+        server.account.own(&server.folder)?;
+        command::output(server.program("initdb").args([
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+        ]))?;
+        server.resume()?;
+        Ok(server)
+    }
+
+    /// Where the server's superuser connects.
+    pub fn url(&self) -> String {
+        self.database_url("postgres")
+    }
+
+    /// Where the superuser connects to the database of this name.
+    pub fn database_url(&self, name: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// Makes empty databases.
+    ///
+    /// # Errors
+    /// When there is one of that name.
+    pub fn create_databases<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> anyhow::Result<()> {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]).arg(self.url());
+        for name in names {
+            psql.arg("--command").arg(format!("CREATE DATABASE {name}"));
+        }
+        command::output(&mut psql).map(drop)
+    }
+
+    /// Stops the server, cutting off whoever is connected; its data stay.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn suspend(&self) -> anyhow::Result<()> {
+        command::output(self.program("pg_ctl").args(["-w", "-m", "fast", "stop"])).map(drop)
+    }
+
+    /// Starts the server that was suspended, on its old port.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        let settings = format!(
+            "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories={} -c max_connections=300 \
+             -c fsync=off -c synchronous_commit=off -c full_page_writes=off",
+            self.port,
+            self.folder.display()
+        );
+        let log = self.folder.join("log");
+        let mut start = self.program("pg_ctl");
+        start.args(["-w", "-t", "60", "-l"]).arg(&log).args(["-o", &settings, "start"]);
+        command::output(&mut start).map(drop).with_context(|| {
+            let log = fs::read_to_string(&log).unwrap_or_default();
+            format!("PostgreSQL did not start: {}", log.trim_end())
+        })
+    }
+
+    /// One of PostgreSQL's programs, to work on the server's data.
+    fn program(&self, name: &str) -> Command {
+        let mut command = self.account.command(&self.programs.join(name));
+        command.arg("-D").arg(self.folder.join("data")).current_dir(&self.folder);
+        command
+    }
+}
+
+impl Drop for PrivatePostgres {
+    fn drop(&mut self) {
+        drop(self.supervisor.stdin.take());
+        // If it cannot be waited for, it has ended.
+        let _ = self.supervisor.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::PrivatePostgres;
+
+    #[test]
+    fn a_server_answers_while_it_lives_and_leaves_nothing_behind() {
+        let server = PrivatePostgres::start().unwrap();
+        let (address, folder) = (("127.0.0.1", server.port), server.folder.clone());
+        server.create_databases(["one", "two"]).unwrap();
+        assert!(server.create_databases(["two"]).is_err());
+        server.suspend().unwrap();
+        assert!(TcpStream::connect(address).is_err());
+        server.resume().unwrap();
+        TcpStream::connect(address).unwrap();
+        drop(server);
+        TcpListener::bind(address).unwrap();
+        assert!(!folder.exists());
+    }
+}

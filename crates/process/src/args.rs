@@ -1,0 +1,94 @@
+//! What every process takes, and what it does with it.
+
+use std::{net::SocketAddr, process::ExitCode};
+
+use moviebooking_serve::{
+    ConnectOptions, Health, Link, LogArgs, Server, StartError, bind,
+    metrics::MetricsArgs,
+    shutdown_signal,
+    telemetry::TelemetryArgs,
+    tls::{ServerTls, TlsArgs, UpstreamTlsArgs},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::Peer;
+
+/// What every process takes. The port differs: give `--listen` its default by
+/// `#[command(mut_arg("listen", |listen| listen.default_value("127.0.0.1:50051")))]`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ProcessArgs {
+    /// Address and port to listen on.
+    #[arg(long, env = "MOVIEBOOKING_LISTEN", value_name = "ADDRESS:PORT", required = false)]
+    listen: SocketAddr,
+    #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
+    upstream: UpstreamTlsArgs,
+    #[command(flatten)]
+    metrics: MetricsArgs,
+    #[command(flatten)]
+    telemetry: TelemetryArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+impl ProcessArgs {
+    /// Runs the process `name` ("gateway"): what `main` returns.
+    pub fn main(&self, name: &'static str, run: impl Future<Output = Result<(), StartError>>) -> ExitCode {
+        moviebooking_serve::main_watched(name, &self.log, &self.telemetry, run)
+    }
+
+    /// The process, once the files that its settings name are known to be good.
+    ///
+    /// # Errors
+    /// When one cannot be used, or other machines could reach the process without TLS although nobody said so.
+    pub async fn start(&self) -> Result<Process<'_>, StartError> {
+        let tls = self.tls.server(self.listen).await?;
+        let options = ConnectOptions { tls: self.upstream.client().await?, ..ConnectOptions::default() };
+        Ok(Process { args: self, tls, options })
+    }
+}
+
+/// A process that is about to serve.
+#[derive(Debug)]
+pub struct Process<'a> {
+    args: &'a ProcessArgs,
+    tls: Option<ServerTls>,
+    options: ConnectOptions,
+}
+
+impl Process<'_> {
+    /// A link to another process of the platform, which need not run yet.
+    ///
+    /// # Errors
+    /// When its URL is none.
+    pub fn connect<P: Peer>(&self, peer: &P) -> Result<Link, StartError> {
+        Link::connect(peer.url(), &self.options).map_err(|error| {
+            let text = format!("--{}-url (variable {}): {error}", P::NAME, P::VARIABLE);
+            // Without certificate authorities no URL would do.
+            if error.code() == 64 { StartError::usage(text) } else { StartError::config(text) }
+        })
+    }
+
+    /// Serves, and does what `background` does, until the process is told to stop and the requests under way are
+    /// answered. The port of the metrics answers what `health` answers as well.
+    ///
+    /// # Errors
+    /// When a port cannot be had.
+    pub async fn serve(
+        self,
+        server: Server,
+        health: Option<&Health>,
+        background: impl AsyncFnOnce(CancellationToken),
+    ) -> Result<(), StartError> {
+        let listener = bind(self.args.listen, "--listen").await?;
+        self.args.metrics.serve(health).await?;
+        let shutdown = shutdown_signal()?;
+        let address = listener.local_addr().unwrap_or(self.args.listen);
+        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+        let serving = server.with_tls(self.tls).run(listener, shutdown.clone());
+        tokio::join!(serving, background(shutdown));
+        tracing::info!("stopped");
+        Ok(())
+    }
+}

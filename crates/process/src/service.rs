@@ -1,0 +1,178 @@
+//! A service as a process.
+
+use std::{process::ExitCode, sync::Arc};
+
+use moviebooking_auth::{
+    Keys, KeysFromUsers, ServiceCredentials, ServiceLink, ServiceSecret, Verifier, protect,
+};
+use moviebooking_domain::clock::{SharedClock, SystemClock};
+use moviebooking_proto::{DESCRIPTOR_SET, access};
+use moviebooking_serve::{Health, Link, Server, StartError, grpc_router, metrics};
+use moviebooking_store::{
+    DatabaseArgs, DatabaseUrl, Db, Migrations,
+    observe::{self, Observer},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+use crate::{Database, Peer, Process, ProcessArgs, SecretArgs};
+
+/// What every service takes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServiceArgs {
+    #[command(flatten)]
+    process: ProcessArgs,
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    secret: SecretArgs,
+}
+
+impl ServiceArgs {
+    /// Runs the process of the service `name` ("movies"): what `main` returns.
+    pub fn main(&self, name: &'static str, run: impl Future<Output = Result<(), StartError>>) -> ExitCode {
+        observe::install(Observer { statement: metrics::sql_statement, pool: metrics::sql_pool });
+        self.process.main(name, run)
+    }
+
+    /// The process of the service `name`, once its settings are known to be good.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub async fn start(&self, name: &'static str) -> Result<ServiceProcess<'_>, StartError> {
+        self.url()?;
+        let secret = self.secret.read()?;
+        let process = self.process.start().await?;
+        let clock = SystemClock::shared();
+        let credentials = ServiceCredentials::new(name, secret.clone(), Arc::clone(&clock));
+        Ok(ServiceProcess { args: self, process, name, secret, credentials, clock })
+    }
+
+    /// The database of the service `name`: all that a command that does not serve needs.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub async fn database(&self, name: &'static str, migrations: &Migrations) -> Result<Db, StartError> {
+        self.open("--database-url", name, &self.url()?, migrations).await
+    }
+
+    fn url(&self) -> Result<DatabaseUrl, StartError> {
+        self.database.url().map_err(|error| StartError::usage(format!("--database-url: {error}")))
+    }
+
+    async fn open(
+        &self,
+        flag: &str,
+        name: &'static str,
+        url: &DatabaseUrl,
+        migrations: &Migrations,
+    ) -> Result<Db, StartError> {
+        let options = self.database.pool_options(name);
+        Database { url, options, migrations, migrate: self.database.migrate, flag }.open(&SystemClock).await
+    }
+}
+
+/// A service that is about to be served.
+pub struct ServiceProcess<'a> {
+    args: &'a ServiceArgs,
+    process: Process<'a>,
+    name: &'static str,
+    secret: ServiceSecret,
+    credentials: ServiceCredentials,
+    clock: SharedClock,
+}
+
+impl ServiceProcess<'_> {
+    /// The time.
+    pub fn clock(&self) -> SharedClock {
+        Arc::clone(&self.clock)
+    }
+
+    /// A link to a peer on which nobody says who they are: for what anybody may ask, such as the public keys.
+    ///
+    /// # Errors
+    /// When its URL is none.
+    pub fn connect<P: Peer>(&self, peer: &P) -> Result<Link, StartError> {
+        self.process.connect(peer)
+    }
+
+    /// A link to a peer on which every call says that this service makes it.
+    ///
+    /// # Errors
+    /// When its URL is none.
+    pub fn link<P: Peer>(&self, peer: &P) -> Result<ServiceLink, StartError> {
+        Ok(self.credentials.link(P::NAME, self.connect(peer)?))
+    }
+
+    /// The service's database.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub async fn database(&self, migrations: &Migrations) -> Result<Db, StartError> {
+        self.args.database(self.name, migrations).await
+    }
+
+    /// Another database than the service's own, called `name`, that was chosen with `flag`.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub async fn other_database(
+        &self,
+        name: &'static str,
+        flag: &str,
+        url: &DatabaseUrl,
+        migrations: &Migrations,
+    ) -> Result<Db, StartError> {
+        self.args.open(flag, name, url, migrations).await
+    }
+
+    /// Serves the service's RPCs behind the check of who may call them, with health and reflection, until the process
+    /// is told to stop. It is ready while its database answers and the keys of access tokens can be had from `users`.
+    ///
+    /// # Errors
+    /// When the port cannot be had.
+    pub async fn serve(
+        self,
+        routes: Routes,
+        db: Db,
+        users: Link,
+        background: impl AsyncFnOnce(CancellationToken),
+    ) -> Result<(), StartError> {
+        let keys = Arc::new(Keys::new(KeysFromUsers::new(users), self.clock()));
+        let verifier = Verifier::new(self.name, keys, Some(self.secret), self.clock);
+        let names = grpc_services(self.name);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let health = Health::new(&names).await;
+        let ready = async || -> Result<(), String> {
+            db.ping().await.map_err(|error| error.chain())?;
+            verifier.ready().await.map_err(|status| status.message().to_owned())
+        };
+        let router = grpc_router(protect(routes, verifier.clone()), &health, DESCRIPTOR_SET, &names)?;
+        let beside = async |stop: CancellationToken| {
+            tokio::join!(health.clone().watch(ready, stop.clone()), background(stop));
+        };
+        self.process.serve(Server::new(router), Some(&health), beside).await?;
+        db.close().await;
+        Ok(())
+    }
+}
+
+/// The full names of the gRPC services in the package of the service `name`.
+fn grpc_services(name: &str) -> Vec<String> {
+    let package = format!("moviebooking.{name}.v1");
+    let services = access::pool().services().filter(|service| service.package_name() == package);
+    services.map(|service| service.full_name().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_what_its_package_has() {
+        assert_eq!(
+            grpc_services("tickets"),
+            ["moviebooking.tickets.v1.TicketsService", "moviebooking.tickets.v1.TicketsInternal"]
+        );
+    }
+}

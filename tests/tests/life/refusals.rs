@@ -1,0 +1,85 @@
+//! What a process refuses before it connects to anything: one line, exit code 64.
+
+use std::fs;
+
+use moviebooking_launch::{GATEWAY, SERVICES};
+
+use crate::program::{SECRET, nobodys_address, program, refusal, service};
+
+#[test]
+fn a_bad_address_is_named_with_flag_and_variable_by_every_program() {
+    for name in SERVICES.into_iter().chain([GATEWAY]) {
+        let error = refusal(program(name).env("MOVIEBOOKING_LISTEN", "everywhere"), 64);
+        assert!(error.contains("--listen") && error.contains("MOVIEBOOKING_LISTEN"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn every_service_needs_a_database_and_does_not_repeat_a_bad_url() {
+    for name in SERVICES {
+        let error = refusal(program(name).env("MOVIEBOOKING_SERVICE_SECRET", SECRET), 64);
+        assert!(error.contains("MOVIEBOOKING_DATABASE_URL"), "{name}: {error}");
+        let mut command = program(name);
+        command.env("MOVIEBOOKING_SERVICE_SECRET", SECRET);
+        command.env("MOVIEBOOKING_BANK_DATABASE_URL", "sqlite:bank.db");
+        let error = refusal(command.env("MOVIEBOOKING_DATABASE_URL", "mysql://root:hunter2@db/x"), 64);
+        assert!(error.contains("--database-url") && !error.contains("hunter2"), "{name}: {error}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let error = refusal(&mut service("payments", folder.path()), 64);
+    assert!(error.contains("--bank-database-url"), "{error}");
+}
+
+#[test]
+fn the_services_secret_comes_from_one_place_and_is_no_short_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let theaters = || service("theaters", folder.path());
+    let file = folder.path().join("secret");
+    fs::write(&file, "hunter2").unwrap();
+    let error = refusal(theaters().env_remove("MOVIEBOOKING_SERVICE_SECRET"), 64);
+    assert!(error.contains("MOVIEBOOKING_SERVICE_SECRET") && error.contains("--service-secret-file"), "{error}");
+    let error = refusal(theaters().env("MOVIEBOOKING_SERVICE_SECRET", "hunter2"), 64);
+    assert!(error.contains("32") && !error.contains("hunter2"), "{error}");
+    let error = refusal(theaters().arg("--service-secret-file").arg(&file), 64);
+    assert!(error.contains("either"), "{error}");
+    let mut from_file = theaters();
+    from_file.env_remove("MOVIEBOOKING_SERVICE_SECRET").env("MOVIEBOOKING_SERVICE_SECRET_FILE", &file);
+    let error = refusal(&mut from_file, 64);
+    assert!(error.contains("secret") && !error.contains("hunter2"), "{error}");
+    fs::remove_file(&file).unwrap();
+    assert!(refusal(&mut from_file, 66).contains(file.to_str().unwrap()));
+}
+
+#[test]
+fn where_a_peer_is_must_be_an_url() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, flag) in [
+        ("movies", "--reservations-url"),
+        ("theaters", "--users-url"),
+        ("reservations", "--movies-url"),
+        ("tickets", "--theaters-url"),
+    ] {
+        let error = refusal(service(name, folder.path()).args([flag, "ftp://elsewhere"]), 64);
+        assert!(error.contains(flag) && error.contains("MOVIEBOOKING_"), "{name}: {error}");
+    }
+    let error = refusal(program(GATEWAY).env("MOVIEBOOKING_PAYMENTS_URL", "payments"), 64);
+    assert!(error.contains("--payments-url") && error.contains("MOVIEBOOKING_PAYMENTS_URL"), "{error}");
+}
+
+#[test]
+fn other_machines_are_not_served_without_tls_unless_that_is_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = refusal(service("theaters", folder.path()).env("MOVIEBOOKING_LISTEN", "0.0.0.0:0"), 64);
+    assert!(error.contains("--tls-cert") && error.contains("--plaintext"), "{error}");
+    assert!(!folder.path().join("test.db").exists(), "nothing was opened");
+}
+
+#[test]
+fn a_database_that_is_down_is_named_without_its_password() {
+    let url = format!("postgres://cinema:hunter2@{}/theaters", nobodys_address());
+    let mut theaters = program("theaters");
+    theaters.env("MOVIEBOOKING_SERVICE_SECRET", SECRET).env("MOVIEBOOKING_DATABASE_URL", &url);
+    let error = refusal(&mut theaters, 69);
+    assert!(error.contains("cinema") && error.contains("--database-url"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}

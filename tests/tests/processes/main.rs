@@ -1,0 +1,17 @@
+//! The whole platform over real sockets, as seven processes on PostgreSQL: what one process is tested with.
+
+#[cfg(test)]
+#[path = "../system/authorisation/mod.rs"]
+mod authorisation;
+#[cfg(test)]
+#[path = "../system/bad_input.rs"]
+mod bad_input;
+#[cfg(test)]
+#[path = "../system/booking.rs"]
+mod booking;
+
+/// The platform under test.
+#[cfg(test)]
+fn system() -> &'static moviebooking_tests::System {
+    moviebooking_tests::System::processes()
+}
