@@ -21,6 +21,10 @@ impl Platform {
     pub fn make_demo(&self, catalogue: &Path) -> anyhow::Result<PathBuf> {
         let (data, password) = (self.folder().join("demo"), self.folder().join("admin-password"));
         write_secret(&password, &random_text()?)?;
+        // Accounts of an earlier platform are not on this one.
+        if data.exists() {
+            std::fs::remove_dir_all(&data)?;
+        }
         let mut create_admin = self.command("users");
         create_admin.args(["create-admin", "--email", ADMIN, "--name", "Demo Admin", "--password-file"]);
         command::output(create_admin.arg(&password))?;

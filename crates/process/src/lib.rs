@@ -4,7 +4,7 @@
 //! A service's main flattens [`ServiceArgs`] and the [peers](Peer) that it calls into its command line. What is wrong
 //! with the settings is one line and an exit code before anything is connected to:
 //!
-//! ```ignore
+//! ```text
 //! async fn run(cli: &Cli) -> Result<(), StartError> {
 //!     let process = cli.service.start(NAME).await?;
 //!     let (users, theaters) = (process.connect(&cli.users)?, process.link(&cli.theaters)?);
@@ -31,7 +31,5 @@ pub use args::{Process, ProcessArgs};
 pub use database::{Database, secret_url};
 pub use password::PasswordArgs;
 pub use peers::{Movies, Payments, Peer, Reservations, Theaters, Tickets, Users};
-#[cfg(feature = "service")]
-pub use secret::SecretArgs;
 #[cfg(feature = "service")]
 pub use service::{ServiceArgs, ServiceProcess};

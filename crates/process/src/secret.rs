@@ -10,7 +10,7 @@ const VARIABLE: &str = "MOVIEBOOKING_SERVICE_SECRET";
 
 /// Where the secret comes from that all services of a platform share.
 #[derive(Clone, Debug, clap::Args)]
-pub struct SecretArgs {
+pub(crate) struct SecretArgs {
     /// File with the secret that all services of a platform share, at least 32 random bytes; or set
     /// MOVIEBOOKING_SERVICE_SECRET to the secret itself.
     #[arg(long, env = "MOVIEBOOKING_SERVICE_SECRET_FILE", value_name = "FILE")]
@@ -22,7 +22,7 @@ impl SecretArgs {
     ///
     /// # Errors
     /// When none is set or both, the file cannot be read, or the secret is too short.
-    pub fn read(&self) -> Result<ServiceSecret, StartError> {
+    pub(crate) fn read(&self) -> Result<ServiceSecret, StartError> {
         self.read_with(env::var_os(VARIABLE).map(std::ffi::OsString::into_encoded_bytes))
     }
 

@@ -15,7 +15,7 @@ use moviebooking_store::{
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::{Database, Peer, Process, ProcessArgs, SecretArgs};
+use crate::{Database, Peer, Process, ProcessArgs, secret::SecretArgs};
 
 /// What every service takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -151,7 +151,7 @@ impl ServiceProcess<'_> {
         let beside = async |stop: CancellationToken| {
             tokio::join!(health.clone().watch(ready, stop.clone()), background(stop));
         };
-        self.process.serve(Server::new(router), Some(&health), beside).await?;
+        Box::pin(self.process.serve(Server::new(router), Some(&health), beside)).await?;
         db.close().await;
         Ok(())
     }

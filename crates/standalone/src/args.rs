@@ -35,6 +35,9 @@ pub enum Command {
         #[command(subcommand)]
         what: Import,
     },
+    /// Make the account of the platform's first admin, and print its id; the platform may be running meanwhile. An admin
+    /// with this e-mail is left as they are.
+    CreateAdmin(moviebooking_users::CreateAdmin),
     /// Fill a platform of separate processes with the demo cinema, through its gateway, and keep the accounts' passwords
     /// in the data folder. It must have an admin and a catalogue.
     Demo(DemoArgs),
@@ -90,6 +93,15 @@ pub struct ServeArgs {
     /// does it where the platform can be reached from this machine only.
     #[arg(long, env = "MOVIEBOOKING_DEMO", value_enum, default_value_t = Demo::Auto)]
     pub demo: Demo,
+    /// The port's certificates.
+    #[command(flatten)]
+    pub tls: moviebooking_serve::tls::TlsArgs,
+    /// The port of the metrics.
+    #[command(flatten)]
+    pub metrics: moviebooking_serve::metrics::MetricsArgs,
+    /// Where traces go.
+    #[command(flatten)]
+    pub telemetry: moviebooking_serve::telemetry::TelemetryArgs,
     /// The gateway's own settings.
     #[command(flatten)]
     pub gateway: moviebooking_gateway::Config,

@@ -9,6 +9,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli: Cli = moviebooking_serve::parse();
-    let log = cli.log.clone();
-    moviebooking_serve::main(&log, run(cli))
+    let (log, telemetry) = (cli.log.clone(), cli.serve.telemetry.clone());
+    moviebooking_serve::main_watched("moviebooking", &log, &telemetry, run(cli))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use jiff::Timestamp;
 use moviebooking_auth::{Keys, KeysFromUsers, ServiceCredentials, ServiceSecret, Verifier, protect};
-use moviebooking_domain::clock::SharedClock;
+use moviebooking_domain::clock::{Clock, SharedClock};
 use moviebooking_gateway::{Gateway, Upstreams};
 use moviebooking_movies::import;
 use moviebooking_payments::provider::sandbox::{self, SandboxBank};
@@ -15,6 +15,47 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, service::Routes};
 
 use crate::{DataFolder, args::ServeArgs};
+
+/// The database of each service, and the sandbox bank's.
+struct Databases {
+    users: Db,
+    movies: Db,
+    theaters: Db,
+    reservations: Db,
+    payments: Db,
+    bank: Db,
+    tickets: Db,
+}
+
+impl Databases {
+    async fn open(folder: &DataFolder, clock: &dyn Clock) -> Result<Self, StartError> {
+        let open = |service, migrations| folder.database(service, migrations, clock);
+        Ok(Self {
+            users: open(moviebooking_users::NAME, &moviebooking_users::MIGRATIONS).await?,
+            movies: open(moviebooking_movies::NAME, &moviebooking_movies::MIGRATIONS).await?,
+            theaters: open(moviebooking_theaters::NAME, &moviebooking_theaters::MIGRATIONS).await?,
+            reservations: open(moviebooking_reservations::NAME, &moviebooking_reservations::MIGRATIONS)
+                .await?,
+            payments: open(moviebooking_payments::NAME, &moviebooking_payments::MIGRATIONS).await?,
+            bank: open("bank", &sandbox::MIGRATIONS).await?,
+            tickets: open(moviebooking_tickets::NAME, &moviebooking_tickets::MIGRATIONS).await?,
+        })
+    }
+
+    async fn close(self) {
+        for db in [
+            self.users,
+            self.movies,
+            self.theaters,
+            self.reservations,
+            self.payments,
+            self.bank,
+            self.tickets,
+        ] {
+            db.close().await;
+        }
+    }
+}
 
 /// A link to each service.
 struct Links {
@@ -34,7 +75,7 @@ pub struct Platform {
     reservations: moviebooking_reservations::Service,
     payments: moviebooking_payments::Service,
     tickets: moviebooking_tickets::Service,
-    movies_db: Db,
+    databases: Databases,
     clock: SharedClock,
     gateway: Gateway,
 }
@@ -51,45 +92,37 @@ impl Platform {
         let verifier =
             |service| Verifier::new(service, Arc::clone(&keys), Some(secret.clone()), Arc::clone(&clock));
         let credentials = |service| ServiceCredentials::new(service, secret.clone(), Arc::clone(&clock));
-        let database = |service, migrations| folder.database(service, migrations, &*clock);
+        let databases = Databases::open(folder, &*clock).await?;
 
-        let users = moviebooking_users::Service::new(
-            database(moviebooking_users::NAME, &moviebooking_users::MIGRATIONS).await?,
-            Arc::clone(&clock),
-            args.users.clone(),
-        );
-        let theaters = moviebooking_theaters::Service::new(
-            database(moviebooking_theaters::NAME, &moviebooking_theaters::MIGRATIONS).await?,
-            Arc::clone(&clock),
-        );
-        let movies_db = database(moviebooking_movies::NAME, &moviebooking_movies::MIGRATIONS).await?;
+        let users =
+            moviebooking_users::Service::new(databases.users.clone(), Arc::clone(&clock), args.users.clone());
+        let theaters = moviebooking_theaters::Service::new(databases.theaters.clone(), Arc::clone(&clock));
         let from_movies = credentials(moviebooking_movies::NAME);
         let movies = moviebooking_movies::Service::new(
-            movies_db.clone(),
+            databases.movies.clone(),
             Arc::clone(&clock),
             from_movies.link(moviebooking_theaters::NAME, links.theaters.clone()),
             from_movies.link(moviebooking_reservations::NAME, links.reservations.clone()),
         );
         let from_reservations = credentials(moviebooking_reservations::NAME);
         let reservations = moviebooking_reservations::Service::new(
-            database(moviebooking_reservations::NAME, &moviebooking_reservations::MIGRATIONS).await?,
+            databases.reservations.clone(),
             Arc::clone(&clock),
             from_reservations.link(moviebooking_movies::NAME, links.movies.clone()),
             from_reservations.link(moviebooking_theaters::NAME, links.theaters.clone()),
         );
         let from_tickets = credentials(moviebooking_tickets::NAME);
         let tickets = moviebooking_tickets::Service::new(
-            database(moviebooking_tickets::NAME, &moviebooking_tickets::MIGRATIONS).await?,
+            databases.tickets.clone(),
             Arc::clone(&clock),
             from_tickets.link(moviebooking_movies::NAME, links.movies.clone()),
             from_tickets.link(moviebooking_theaters::NAME, links.theaters.clone()),
         );
-        let bank = database("bank", &sandbox::MIGRATIONS).await?;
         let from_payments = credentials(moviebooking_payments::NAME);
         let payments = moviebooking_payments::Service::new(
-            database(moviebooking_payments::NAME, &moviebooking_payments::MIGRATIONS).await?,
+            databases.payments.clone(),
             Arc::clone(&clock),
-            Arc::new(SandboxBank::new(bank, Arc::clone(&clock), sandbox::SLOW_REPLY)),
+            Arc::new(SandboxBank::new(databases.bank.clone(), Arc::clone(&clock), sandbox::SLOW_REPLY)),
             from_payments.link(moviebooking_reservations::NAME, links.reservations.clone()),
             from_payments.link(moviebooking_tickets::NAME, links.tickets.clone()),
         );
@@ -105,7 +138,7 @@ impl Platform {
         // No service token ever comes from outside: the gateway knows no secret to take one by.
         let edge = Verifier::new("gateway", Arc::clone(&keys), None, Arc::clone(&clock));
         let gateway = Gateway::new(links.upstreams(), edge, args.gateway.clone()).await?;
-        Ok(Self { users, movies, theaters, reservations, payments, tickets, movies_db, clock, gateway })
+        Ok(Self { users, movies, theaters, reservations, payments, tickets, databases, clock, gateway })
     }
 
     /// What the gateway answers: REST, gRPC-Web and gRPC.
@@ -124,6 +157,11 @@ impl Platform {
             self.tickets.run_background(shutdown.clone()),
             self.gateway.run_background(shutdown),
         );
+    }
+
+    /// Closes the databases: to be done when nothing is served any more.
+    pub async fn close(self) {
+        self.databases.close().await;
     }
 
     /// A link to the gateway.
@@ -146,7 +184,7 @@ impl Platform {
 
     /// Fills the catalogue from JSON; what is there already is left as it is.
     pub(crate) async fn import_movies(&self, json: &[u8]) -> Result<(), StartError> {
-        import::run(&self.movies_db, &*self.clock, json, import::Format::Json, &mut import::Silent)
+        import::run(&self.databases.movies, &*self.clock, json, import::Format::Json, &mut import::Silent)
             .await
             .map(drop)
             .map_err(|error| StartError::software(format!("the demo catalogue cannot be imported: {error}")))

@@ -1,7 +1,8 @@
 //! From the command line to a served platform, and to its end.
 
 use moviebooking_domain::clock::{Clock as _, SharedClock, SystemClock};
-use moviebooking_serve::{ConnectOptions, Link, Server, StartError, bind, shutdown_signal};
+use moviebooking_serve::{ConnectOptions, Link, Server, StartError, bind, metrics, shutdown_signal};
+use moviebooking_store::observe::{self, Observer};
 use secrecy::ExposeSecret as _;
 
 use crate::{
@@ -26,6 +27,16 @@ pub async fn run(cli: Cli) -> Result<(), StartError> {
             db.close().await;
             done
         }
+        Some(Command::CreateAdmin(admin)) => {
+            let clock = SystemClock::shared();
+            let db =
+                folder.database(moviebooking_users::NAME, &moviebooking_users::MIGRATIONS, &*clock).await?;
+            let made = admin
+                .run(&moviebooking_users::Service::new(db.clone(), clock, cli.serve.users.clone()))
+                .await;
+            db.close().await;
+            made
+        }
         Some(Command::Demo(args)) => make_demo(&folder, &args).await,
     }
 }
@@ -42,7 +53,11 @@ async fn make_demo(folder: &DataFolder, args: &DemoArgs) -> Result<(), StartErro
 }
 
 async fn serve(folder: &DataFolder, args: &ServeArgs) -> Result<(), StartError> {
+    let tls = args.tls.server(args.listen).await?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let listener = bind(args.listen, "--listen").await?;
+    observe::install(Observer { statement: metrics::sql_statement, pool: metrics::sql_pool });
+    args.metrics.serve(None).await?;
     let address = listener.local_addr().unwrap_or(args.listen);
     let _lock = folder.lock()?;
     let shutdown = shutdown_signal()?;
@@ -57,8 +72,9 @@ async fn serve(folder: &DataFolder, args: &ServeArgs) -> Result<(), StartError> 
     if let Some(accounts) = &accounts {
         demo::seed(&platform, accounts).await?;
     }
-    welcome::print(address, folder.path(), accounts.is_some());
-    let server = Server::new(platform.router());
+    welcome::print(&format!("{scheme}://{address}"), folder.path(), accounts.is_some());
+    let server = Server::new(platform.router()).at_the_edge().with_tls(tls);
     tokio::join!(server.run(listener, shutdown.clone()), platform.run_background(shutdown));
+    platform.close().await;
     Ok(())
 }

@@ -1,26 +1,26 @@
 //! What the platform prints when it is ready.
 
-use std::{io::Write as _, net::SocketAddr, path::Path};
+use std::{io::Write as _, path::Path};
 
 use crate::demo::accounts;
 
 /// Says where the platform listens, how to log in, and how to buy a ticket from a shell.
-pub(crate) fn print(address: SocketAddr, folder: &Path, demo: bool) {
-    let text = if demo { with_demo(address, folder) } else { without_demo(address, folder) };
+pub(crate) fn print(url: &str, folder: &Path, demo: bool) {
+    let text = if demo { with_demo(url, folder) } else { without_demo(url, folder) };
     // A closed standard output is no reason to stop serving.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-fn without_demo(address: SocketAddr, folder: &Path) -> String {
+fn without_demo(url: &str, folder: &Path) -> String {
     format!(
-        "The platform listens on http://{address} (REST, gRPC-Web and gRPC); its data is in {}.\n\
-         The interface is described at http://{address}/openapi.json.\n",
+        "The platform listens on {url} (REST, gRPC-Web and gRPC); its data is in {}.\n\
+         The interface is described at {url}/openapi.json.\n",
         folder.display()
     )
 }
 
 /// The walk from login to ticket is plain sh with curl: paste it as it is.
-fn with_demo(address: SocketAddr, folder: &Path) -> String {
+fn with_demo(url: &str, folder: &Path) -> String {
     let file = folder.join(accounts::FILE);
     format!(
         r#"{}The demo cinema has three accounts: customer@, staff@ and admin@demo.example; their passwords are in
@@ -29,7 +29,7 @@ fn with_demo(address: SocketAddr, folder: &Path) -> String {
 From login to ticket, to be pasted into a shell:
 
   . '{file}'
-  API=http://{address}
+  API={url}
   JSON='Content-Type: application/json'
   first() {{ grep -o "\"$1\":\"[^\"]*\"" | head -n 1 | cut -d '"' -f 4; }}
   TOKEN=$(curl -s $API/users/login -H "$JSON" \
@@ -46,7 +46,7 @@ From login to ticket, to be pasted into a shell:
   curl -s $API/tickets/$TICKET/pdf -H "Authorization: Bearer $TOKEN" -o ticket.pdf && ls -l ticket.pdf
 
 "#,
-        without_demo(address, folder),
+        without_demo(url, folder),
         file = file.display(),
     )
 }

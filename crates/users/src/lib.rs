@@ -17,6 +17,7 @@ mod address;
 mod attempts;
 mod background;
 mod config;
+mod create_admin;
 mod credentials;
 mod email;
 mod error;
@@ -43,6 +44,7 @@ use tonic::service::Routes;
 use crate::{attempts::Attempts, grpc::Grpc, hasher::Hasher, keyring::Keyring};
 
 pub use config::Config;
+pub use create_admin::CreateAdmin;
 
 /// The service's name: in service tokens and logs.
 pub const NAME: &str = "users";

@@ -1,13 +1,12 @@
 //! The users service as a process of its own.
 
-use std::{io::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use moviebooking_domain::clock::SystemClock;
-use moviebooking_process::{PasswordArgs, ServiceArgs};
+use moviebooking_process::ServiceArgs;
 use moviebooking_serve::{Link, StartError};
-use moviebooking_users::{Config, MIGRATIONS, NAME, Service};
-use secrecy::ExposeSecret as _;
+use moviebooking_users::{Config, CreateAdmin, MIGRATIONS, NAME, Service};
 
 /// Serves accounts, login, roles and the keys that access tokens are signed with over gRPC.
 ///
@@ -28,19 +27,7 @@ struct Cli {
 enum Command {
     /// Make the account of the platform's first admin, and print its id; the service may be running meanwhile. An admin
     /// with this e-mail is left as they are.
-    CreateAdmin(Admin),
-}
-
-#[derive(Args)]
-struct Admin {
-    /// What the admin signs in with.
-    #[arg(long)]
-    email: String,
-    /// What the admin is called.
-    #[arg(long, default_value = "Admin")]
-    name: String,
-    #[command(flatten)]
-    password: PasswordArgs,
+    CreateAdmin(CreateAdmin),
 }
 
 fn main() -> ExitCode {
@@ -61,18 +48,9 @@ async fn serve(cli: &Cli) -> Result<(), StartError> {
     process.serve(service.routes(), db, own_keys, async |stop| service.run_background(stop).await).await
 }
 
-async fn create(cli: &Cli, admin: &Admin) -> Result<(), StartError> {
-    let password = admin.password.read()?;
+async fn create(cli: &Cli, admin: &CreateAdmin) -> Result<(), StartError> {
     let db = cli.service.database(NAME, &MIGRATIONS).await?;
-    let service = Service::new(db.clone(), SystemClock::shared(), cli.config.clone());
-    let made = service.bootstrap_admin(&admin.email, password.expose_secret(), &admin.name).await;
+    let made = admin.run(&Service::new(db.clone(), SystemClock::shared(), cli.config.clone())).await;
     db.close().await;
-    let id = made.map_err(|status| match status.code() {
-        tonic::Code::Unavailable => StartError::unavailable(status.message()),
-        tonic::Code::Internal => StartError::software(status.message()),
-        _ => StartError::data(format!("no admin was made: {}", status.message())),
-    })?;
-    // Nobody reading any more does not unmake the account.
-    let _ = writeln!(std::io::stdout(), "{id}");
-    Ok(())
+    made
 }

@@ -37,7 +37,10 @@ fn the_services_secret_comes_from_one_place_and_is_no_short_one() {
     let file = folder.path().join("secret");
     fs::write(&file, "hunter2").unwrap();
     let error = refusal(theaters().env_remove("MOVIEBOOKING_SERVICE_SECRET"), 64);
-    assert!(error.contains("MOVIEBOOKING_SERVICE_SECRET") && error.contains("--service-secret-file"), "{error}");
+    assert!(
+        error.contains("MOVIEBOOKING_SERVICE_SECRET") && error.contains("--service-secret-file"),
+        "{error}"
+    );
     let error = refusal(theaters().env("MOVIEBOOKING_SERVICE_SECRET", "hunter2"), 64);
     assert!(error.contains("32") && !error.contains("hunter2"), "{error}");
     let error = refusal(theaters().arg("--service-secret-file").arg(&file), 64);

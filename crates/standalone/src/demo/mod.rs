@@ -9,7 +9,10 @@ mod halls;
 mod schedule;
 
 use jiff::Timestamp;
-use moviebooking_proto::users::v1::{RegisterRequest, Roles, SetRolesRequest};
+use moviebooking_proto::{
+    theaters::v1::{ListTheatersRequest, theaters_service_client::TheatersServiceClient},
+    users::v1::{RegisterRequest, Roles, SetRolesRequest},
+};
 use moviebooking_serve::{Link, StartError};
 use tonic::{Code, Status};
 
@@ -27,7 +30,12 @@ const CATALOGUE: &[u8] = include_bytes!("../../../movies/data/movies.json");
 /// # Errors
 /// When a service refuses a step.
 pub async fn seed(platform: &Platform, accounts: &Accounts) -> Result<(), StartError> {
-    platform.import_movies(CATALOGUE).await?;
+    let theaters =
+        TheatersServiceClient::new(platform.link()).list_theaters(ListTheatersRequest::default()).await;
+    // The catalogue was filled before there was a theater: reading it again would change nothing but take its time.
+    if theaters.map_err(|status| failed(&status))?.into_inner().theaters.is_empty() {
+        platform.import_movies(CATALOGUE).await?;
+    }
     let Account { email, password } = &accounts.admin;
     platform.bootstrap_admin(email, password, "Demo Admin").await.map_err(|status| failed(&status))?;
     furnish(&platform.link(), accounts, platform.now()).await

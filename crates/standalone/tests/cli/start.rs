@@ -97,3 +97,18 @@ async fn a_database_from_a_newer_version_is_left_alone() {
     let error = refusal(&run(folder.path(), &QUIET), 78);
     assert!(error.contains("movies") && error.contains("8999"), "{error}");
 }
+
+#[test]
+fn a_platform_that_cannot_be_reached_gets_no_demo() {
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{nobody}");
+    let demo = |url: &str| {
+        run(
+            folder.path(),
+            &["demo", "--gateway-url", url, "--admin-email", "root@demo.example", "--log", "error"],
+        )
+    };
+    assert!(refusal(&demo(&url), 69).contains("demo"));
+    refusal(&demo("somewhere"), 64);
+}

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
 use std::time::Duration;
 
 use moviebooking_store::observe::{Observer, PoolUsage, install};
@@ -28,26 +31,46 @@ impl Visit for Fields {
     }
 }
 
-/// Keeps the fields of every closed span of the target `otel`.
+/// Keeps the fields of every closed span of the target `otel`, by the span's number.
 #[derive(Clone, Default)]
-struct Spans(Arc<Mutex<Vec<Fields>>>);
+struct Spans(Arc<Mutex<Vec<(u64, Fields)>>>);
+
+impl Spans {
+    /// The spans in the order in which they were opened, once `count` of them are closed: SQLite's thread may let go of
+    /// one after its statement is done.
+    async fn closed(&self, count: usize) -> Vec<Fields> {
+        loop {
+            let closed = self.0.lock().unwrap().clone();
+            if closed.len() >= count {
+                let mut closed = closed;
+                closed.sort_by_key(|(opened, _)| *opened);
+                return closed.into_iter().map(|(_, fields)| fields).collect();
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// The number of the span that is opened next.
+static OPENED: AtomicU64 = AtomicU64::new(0);
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let mut fields = Fields::default();
         attributes.record(&mut fields);
-        context.span(id).unwrap().extensions_mut().insert(fields);
+        let number = OPENED.fetch_add(1, Ordering::Relaxed);
+        context.span(id).unwrap().extensions_mut().insert((number, fields));
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let span = context.span(id).unwrap();
-        values.record(span.extensions_mut().get_mut::<Fields>().unwrap());
+        values.record(&mut span.extensions_mut().get_mut::<(u64, Fields)>().unwrap().1);
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let span = context.span(&id).unwrap();
         if span.metadata().target() == "otel" {
-            self.0.lock().unwrap().extend(span.extensions().get::<Fields>().cloned());
+            self.0.lock().unwrap().extend(span.extensions().get::<(u64, Fields)>().cloned());
         }
     }
 }
@@ -86,7 +109,7 @@ async fn told(test: &TestDb, name: &'static str) {
         assert!(matches!(refused, StoreError::CheckViolation { .. }), "{refused:?}");
     }
 
-    let spans = spans.0.lock().unwrap();
+    let spans = spans.closed(5).await;
     let all = |field: &str| -> Vec<_> {
         spans.iter().map(|span| span.0.get(field).map_or("", String::as_str)).collect()
     };
