@@ -16,8 +16,8 @@ macro_rules! peers {
         #[doc = concat!("Where the ", $name, " service is; flatten it into the settings of a process that calls it.")]
         #[derive(Clone, Debug, clap::Args)]
         pub struct $Peer {
-            #[doc = concat!("URL of the ", $name, " service.")]
-            #[arg(id = $flag, long = $flag, env = $variable, value_name = "URL", default_value = $default)]
+            #[arg(id = $flag, long = $flag, env = $variable, value_name = "URL", default_value = $default,
+                  help = concat!("URL of the ", $name, " service"))]
             url: String,
         }
 

@@ -55,7 +55,7 @@ pub struct DatabaseArgs {
     /// environment, where `ps` does not show it.
     #[arg(long, env = "MOVIEBOOKING_DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = secret)]
     pub database_url: SecretString,
-    /// Most connections to the database at once [default: 16 to PostgreSQL, 4 readers of SQLite].
+    /// Most connections to the database at once [default: 12 to PostgreSQL, 4 readers of SQLite].
     #[arg(long, env = "MOVIEBOOKING_DATABASE_POOL_SIZE", value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_pool_size: Option<u32>,
@@ -89,7 +89,7 @@ impl DatabaseArgs {
 pub struct PoolOptions {
     /// What PostgreSQL shows in `pg_stat_activity`: the service's name.
     pub application_name: &'static str,
-    /// Most connections to PostgreSQL (default 16) or readers of SQLite (default 4; it has one writer).
+    /// Most connections to PostgreSQL (default 12) or readers of SQLite (default 4; it has one writer).
     pub max_connections: Option<u32>,
 }
 
@@ -268,7 +268,7 @@ async fn server_version(options: &PgConnectOptions) -> Result<u32, sqlx::Error> 
 
 fn postgres_pool(connect: PgConnectOptions, options: &PoolOptions) -> PgPool {
     PgPoolOptions::new()
-        .max_connections(options.max_connections.unwrap_or(16))
+        .max_connections(options.max_connections.unwrap_or(12))
         .acquire_timeout(ACQUIRE)
         .test_before_acquire(false)
         .before_acquire(|connection, idle| {
