@@ -54,17 +54,7 @@ async fn bodies_that_are_not_what_the_route_takes() {
         .await
         .problem(400, "MALFORMED_BODY");
     let huge = vec![b' '; 100 * 1024 * 1024];
-    let refused = customer
-        .request(Method::POST, "/reservations")
-        .header("idempotency-key", key())
-        .header(CONTENT_TYPE, "application/json")
-        .body(huge)
-        .send()
-        .await;
-    // The platform may answer and hang up before the client has sent it all.
-    if let Ok(answer) = refused {
-        assert_eq!(answer.status(), 413);
-    }
+    send_raw(&customer, "/reservations", "application/json", huge).await.problem(413, "BODY_TOO_LARGE");
     customer.get("/users/me").await.ok();
 }
 

@@ -117,6 +117,18 @@ impl Turn {
         self.record(ChangeKind::Held, Some(new), labels, new.created_at).await
     }
 
+    /// Writes what became of a reservation whose claims were changed.
+    async fn changed(
+        &mut self,
+        kind: ChangeKind,
+        to: &Reservation,
+        labels: Vec<String>,
+    ) -> Result<bool, StoreError> {
+        self.update(to).await?;
+        self.record(kind, Some(to), labels, to.updated_at).await?;
+        Ok(true)
+    }
+
     /// Moves the end of a hold; `false` when its seats are not its own any more.
     pub(crate) async fn extend(&mut self, to: &Reservation) -> Result<bool, StoreError> {
         let labels = to.labels();
@@ -130,9 +142,7 @@ impl Turn {
         if !all(claims.execute(&mut self.tx).await?, &labels) {
             return Ok(false);
         }
-        self.update(to).await?;
-        self.record(ChangeKind::Extended, Some(to), labels, to.updated_at).await?;
-        Ok(true)
+        self.changed(ChangeKind::Extended, to, labels).await
     }
 
     /// Turns a hold into a sale; `false` when its seats are not its own any more.
@@ -147,9 +157,7 @@ impl Turn {
         if !all(claims.execute(&mut self.tx).await?, &labels) {
             return Ok(false);
         }
-        self.update(to).await?;
-        self.record(ChangeKind::Sold, Some(to), labels, to.updated_at).await?;
-        Ok(true)
+        self.changed(ChangeKind::Sold, to, labels).await
     }
 
     /// Gives held seats back; `false` when they are not its own any more.
@@ -158,9 +166,7 @@ impl Turn {
         if !self.delete_claims(to.id, "held", &labels).await? {
             return Ok(false);
         }
-        self.update(to).await?;
-        self.record(ChangeKind::Released, Some(to), labels, to.updated_at).await?;
-        Ok(true)
+        self.changed(ChangeKind::Released, to, labels).await
     }
 
     /// Gives sold seats back.
