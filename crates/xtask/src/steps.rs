@@ -5,7 +5,7 @@ use std::process::Command;
 use clap::ValueEnum;
 use moviebooking_launch::PrivatePostgres;
 
-use crate::tools::{Cache, Tool};
+use crate::tools::{Cache, GoProgram, Tool};
 use crate::workspace::Workspace;
 use crate::{command, edges, openapi};
 
@@ -15,6 +15,9 @@ pub(crate) const POSTGRES_URL: &str = "MOVIEBOOKING_TEST_POSTGRES_URL";
 
 /// Names the schemathesis program for the tests that run it.
 const SCHEMATHESIS: &str = "MOVIEBOOKING_TEST_SCHEMATHESIS";
+
+/// What the tests start that comes as Go modules.
+const GO_PROGRAMS: [GoProgram; 2] = [GoProgram::NatsServer, GoProgram::StripeMock];
 
 /// One step of the test run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -61,6 +64,8 @@ impl Step {
                 let mut tools = vec![Tool::Poppler, Tool::Rsvg, Tool::Zbar, Tool::Postgres];
                 tools.extend(Self::Schemathesis.tools());
                 tools.extend(Self::GrpcWeb.tools());
+                tools.push(Tool::Go);
+                tools.extend(GO_PROGRAMS.map(Tool::GoProgram));
                 tools
             }
         }
@@ -112,6 +117,7 @@ fn test(workspace: &Workspace, cache: &Cache) -> anyhow::Result<Command> {
     workspace.build()?;
     let mut test = workspace.cargo();
     test.args(["test", "--workspace"]).env(SCHEMATHESIS, cache.schemathesis());
+    test.envs(GO_PROGRAMS.map(|program| (program.variable(), program.path(cache))));
     Ok(test)
 }
 

@@ -2,6 +2,7 @@
 
 mod cargo_deny;
 mod debian;
+mod go;
 mod npm;
 mod python;
 
@@ -13,6 +14,8 @@ use moviebooking_launch::postgres;
 
 use crate::command;
 use crate::workspace::Workspace;
+
+pub(crate) use go::Program as GoProgram;
 
 /// The folder outside the checkout where tools of pinned versions live.
 pub(crate) struct Cache(PathBuf);
@@ -63,6 +66,10 @@ pub(crate) enum Tool {
     Schemathesis,
     /// Checks dependencies
     CargoDeny,
+    /// Builds the programs that come as Go modules
+    Go,
+    /// A program that comes as a Go module
+    GoProgram(GoProgram),
 }
 
 impl Tool {
@@ -87,6 +94,8 @@ impl Tool {
             Self::Python => python::find_python(),
             Self::Schemathesis => python::find_schemathesis(cache),
             Self::CargoDeny => cargo_deny::find(cache),
+            Self::Go => go::find_go(),
+            Self::GoProgram(program) => program.find(cache),
         }
     }
 
@@ -100,6 +109,7 @@ impl Tool {
             Self::Node => &["nodejs", "npm"],
             Self::Python => &["python3", "python3-venv"],
             Self::RustComponents | Self::GrpcWebClient | Self::Schemathesis | Self::CargoDeny => &[],
+            Self::Go | Self::GoProgram(_) => &[],
         }
     }
 
@@ -112,7 +122,14 @@ impl Tool {
             Self::GrpcWebClient => npm::install_packages(workspace),
             Self::Schemathesis => python::install_schemathesis(cache),
             Self::CargoDeny => cargo_deny::install(cache),
-            Self::Postgres | Self::Poppler | Self::Rsvg | Self::Zbar | Self::Node | Self::Python => Ok(()),
+            Self::GoProgram(program) => program.install(cache),
+            Self::Postgres
+            | Self::Poppler
+            | Self::Rsvg
+            | Self::Zbar
+            | Self::Node
+            | Self::Python
+            | Self::Go => Ok(()),
         }
     }
 
@@ -123,6 +140,8 @@ impl Tool {
             Self::GrpcWebClient => "npm ci, in tests/grpc-web".to_owned(),
             Self::Schemathesis => "a Python virtual environment".to_owned(),
             Self::CargoDeny => "cargo install".to_owned(),
+            Self::Go => "Debian's is too old: https://go.dev/dl".to_owned(),
+            Self::GoProgram(_) => "go build".to_owned(),
             Self::Postgres | Self::Poppler | Self::Rsvg | Self::Zbar | Self::Node | Self::Python => {
                 format!("Debian: {}", self.debian_packages().join(" "))
             }
