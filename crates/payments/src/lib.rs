@@ -42,7 +42,10 @@ use crate::{
 pub const NAME: &str = "payments";
 
 /// The service's tables.
-pub static MIGRATIONS: Migrations = Migrations::new(&[migration!(1, "migrations/0001_payments.sql")]);
+pub static MIGRATIONS: Migrations = Migrations::new(&[
+    migration!(1, "migrations/0001_payments.sql"),
+    migration!(2, "migrations/0002_providers.sql"),
+]);
 
 /// How often an idle worker looks for work.
 const WORKER_PAUSE: Duration = Duration::from_millis(500);

@@ -8,7 +8,7 @@ use moviebooking_domain::{
 use moviebooking_proto::tickets::v1::IssueTicketsRequest;
 use secrecy::SecretString;
 
-use crate::{saga::State, step::Failure, store::Lease};
+use crate::{provider::BuyerAction, saga::State, step::Failure, store::Lease};
 
 /// A payment.
 #[derive(Clone, Debug)]
@@ -27,8 +27,12 @@ pub(crate) struct Payment {
     pub(crate) refund_reserved: i64,
     /// The provider's name.
     pub(crate) provider: String,
+    /// The provider's own id of it; empty until it has given one.
+    pub(crate) provider_reference: String,
     /// What the buyer pays with; forgotten once the provider has answered.
     pub(crate) token: Option<SecretString>,
+    /// What the buyer has to do before the money is held.
+    pub(crate) confirmation: Option<Confirmation>,
     /// What to ask of tickets once the money is taken.
     pub(crate) ticket_order: IssueTicketsRequest,
     /// Why it was declined or voided.
@@ -55,6 +59,14 @@ impl Payment {
         let state = if refunded == self.amount.minor { State::Refunded } else { State::PartiallyRefunded };
         Self { state, refunded, updated_at, ..self }
     }
+}
+
+/// What a payment waits for.
+#[derive(Clone, Debug)]
+pub(crate) struct Confirmation {
+    pub(crate) action: BuyerAction,
+    /// Until when the seats are held for it; none until the hold was extended for it.
+    pub(crate) until: Option<Timestamp>,
 }
 
 /// The idempotency key of a request and what tells the request from another one with the same key.

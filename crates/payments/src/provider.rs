@@ -2,6 +2,8 @@
 
 pub mod sandbox;
 mod settle;
+mod transaction;
+mod webhook;
 
 use std::fmt;
 
@@ -11,13 +13,15 @@ use moviebooking_domain::{
 };
 use secrecy::SecretString;
 
-pub(crate) use settle::{Order, Settled};
+pub(crate) use settle::{Carried, Order, Settled};
+pub use transaction::{Movement, Transaction, TransactionPage, TransactionQuery};
+pub use webhook::{Happened, Notice, Webhook, WebhookRefused};
 
 /// Moves money, by our keys: every operation is carried out at most once for its [`Operation`], however often it is
 /// asked for. Card numbers never come here, only what the provider gave the buyer's browser for them.
 #[tonic::async_trait]
 pub trait Provider: Send + Sync {
-    /// Its name in the database and in answers: "sandbox".
+    /// Its name in the database, in answers and in the path of its webhooks: "sandbox".
     fn name(&self) -> &'static str;
 
     /// Holds `amount` of the buyer's money without taking it.
@@ -29,31 +33,72 @@ pub trait Provider: Send + Sync {
         payment: PaymentId,
         amount: Money,
         token: &SecretString,
-    ) -> Result<(), ProviderError>;
+    ) -> Result<Authorisation, ProviderError>;
 
     /// Takes what was authorised.
     ///
     /// # Errors
     /// [`ProviderError`]; [`ProviderError::Declined`] also for more than was authorised.
-    async fn capture(&self, payment: PaymentId, amount: Money) -> Result<(), ProviderError>;
+    async fn capture(&self, payment: &Charged, amount: Money) -> Result<(), ProviderError>;
 
-    /// Gives an authorisation back that was not captured.
+    /// Gives an authorisation back that was not captured, or makes sure that one which the buyer has not confirmed never
+    /// comes about.
     ///
     /// # Errors
     /// [`ProviderError`]
-    async fn void(&self, payment: PaymentId) -> Result<(), ProviderError>;
+    async fn void(&self, payment: &Charged) -> Result<(), ProviderError>;
 
     /// Pays back a part of what was captured, or all of it.
     ///
     /// # Errors
     /// [`ProviderError`]; [`ProviderError::Declined`] also for more than is left.
-    async fn refund(&self, payment: PaymentId, refund: RefundId, amount: Money) -> Result<(), ProviderError>;
+    async fn refund(&self, payment: &Charged, refund: RefundId, amount: Money) -> Result<(), ProviderError>;
 
-    /// What became of an operation whose answer was not received.
+    /// What became of an operation whose answer was not received. A declined authorisation stays declined, whatever the
+    /// buyer does afterwards.
     ///
     /// # Errors
     /// [`ProviderError::Unknown`]
-    async fn look_up(&self, operation: Operation) -> Result<Found, ProviderError>;
+    async fn look_up(&self, payment: &Charged, operation: Operation) -> Result<Found, ProviderError>;
+
+    /// A page of the provider's own list of the money that it moved, oldest first.
+    ///
+    /// # Errors
+    /// [`ProviderError::Unknown`]
+    async fn transactions(&self, query: &TransactionQuery) -> Result<TransactionPage, ProviderError>;
+
+    /// Checks that a webhook comes from the provider and is fresh, and reads it.
+    ///
+    /// # Errors
+    /// [`WebhookRefused`]
+    fn read_webhook(&self, webhook: &Webhook<'_>) -> Result<Notice, WebhookRefused>;
+}
+
+/// A payment that a provider was asked to authorise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charged {
+    /// Our id of it.
+    pub id: PaymentId,
+    /// The provider's own; empty when none was received.
+    pub reference: String,
+}
+
+/// What a provider answers to an authorisation that was not declined.
+#[derive(Clone, Debug)]
+pub struct Authorisation {
+    /// The provider's own id of the payment.
+    pub reference: String,
+    /// What the buyer must do before the money is held; nothing when it is held.
+    pub action: Option<BuyerAction>,
+}
+
+/// What a buyer must do to confirm a payment, as with 3-D Secure. One of the two is given, or both.
+#[derive(Clone, Debug, Default)]
+pub struct BuyerAction {
+    /// A page to open; empty when there is none.
+    pub url: String,
+    /// What the provider's own code in the buyer's browser goes on with; for the buyer alone.
+    pub client_secret: Option<SecretString>,
 }
 
 /// Names one movement of money, for ever.
@@ -82,12 +127,14 @@ impl fmt::Display for Operation {
 }
 
 /// What a provider knows of an operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Found {
     /// It never arrived, so it may be sent again.
     Nothing,
     /// It was carried out.
     Done,
+    /// An authorisation, as it would be answered now.
+    Authorisation(Authorisation),
     /// It was declined, with the provider's code.
     Declined(String),
 }
@@ -101,7 +148,7 @@ pub enum ProviderError {
     /// The provider does not know the buyer's token.
     #[error("unknown payment token")]
     InvalidToken,
-    /// No answer came, so nobody knows whether it was carried out. The text is for the log.
+    /// No answer came, or none that makes sense, so nobody knows whether it was carried out. The text is for the log.
     #[error("outcome unknown: {0}")]
     Unknown(String),
 }

@@ -178,8 +178,11 @@ impl Refunding {
             // Tickets that cost nothing.
             Action::PayBack if refund.amount.minor == 0 => Ok(()),
             Action::PayBack => {
+                let payment = self.store.payment(refund.payment_id).await;
+                let payment = payment.and_then(|payment| payment.ok_or(StoreError::NoRow));
+                let payment = payment.map_err(|error| StepError::Later(error.chain()))?;
                 let order = Order::Refund { id: refund.id, amount: refund.amount };
-                self.provider.carry_out(refund.payment_id, &order, refund.lease.retried()).await
+                self.provider.carry_out(&payment, &order, refund.lease.retried()).await.map(drop)
             }
         }
     }

@@ -29,7 +29,7 @@ use uuid::Uuid;
 use crate::{
     neighbours::Neighbours,
     payment::{BoughtTicket, Event, Payment},
-    provider::{Order, Settled},
+    provider::{Authorisation, Carried, Order, Settled},
     runner::{Halt, Item, Saga},
     step::StepError,
     store::{Lease, Store},
@@ -174,6 +174,17 @@ impl FromStr for State {
     }
 }
 
+/// What a step that was not refused brought.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Nothing but itself.
+    Done,
+    /// What the provider says of the authorisation.
+    Authorised(Authorisation),
+    /// The tickets.
+    Issued(Vec<BoughtTicket>),
+}
+
 /// The checkout's parties.
 pub(crate) struct Checkout {
     pub(crate) store: Store,
@@ -187,22 +198,20 @@ impl Checkout {
     pub(crate) const TABLE: &'static str = "payments";
 
     /// Asks for a step's effect, under the payment's id.
-    pub(crate) async fn perform(
-        &self,
-        action: Action,
-        payment: &Payment,
-    ) -> Result<Vec<BoughtTicket>, StepError> {
+    pub(crate) async fn perform(&self, action: Action, payment: &Payment) -> Result<Effect, StepError> {
         let amount = payment.amount;
         let order = match action {
             Action::ConfirmSeats => {
                 self.neighbours.confirm(payment.reservation_id, payment.id).await?;
-                return Ok(Vec::new());
+                return Ok(Effect::Done);
             }
             Action::FreeSeats => {
                 self.neighbours.free(payment.reservation_id, payment.id, Vec::new()).await?;
-                return Ok(Vec::new());
+                return Ok(Effect::Done);
             }
-            Action::IssueTickets => return self.neighbours.issue(&payment.ticket_order).await,
+            Action::IssueTickets => {
+                return self.neighbours.issue(&payment.ticket_order).await.map(Effect::Issued);
+            }
             Action::Authorise => match &payment.token {
                 Some(token) => Order::Authorise { amount, token },
                 None => return Err(StepError::Later("the payment's token is gone".to_owned())),
@@ -212,8 +221,10 @@ impl Checkout {
             // There is one such refund, so the payment's id is its id.
             Action::Repay => Order::Refund { id: RefundId::from(payment.id.uuid()), amount },
         };
-        self.provider.carry_out(payment.id, &order, payment.lease.retried()).await?;
-        Ok(Vec::new())
+        match self.provider.carry_out(payment, &order, payment.lease.retried()).await? {
+            Carried::Out => Ok(Effect::Done),
+            Carried::Authorised(authorisation) => Ok(Effect::Authorised(authorisation)),
+        }
     }
 }
 
@@ -233,8 +244,12 @@ impl Saga for Checkout {
         let mut after = payment.clone();
         let mut tickets = Vec::new();
         let (state, event) = match self.perform(step.action, payment).await {
-            Ok(issued) => {
-                tickets = issued;
+            Ok(effect) => {
+                match effect {
+                    Effect::Done => {}
+                    Effect::Authorised(authorisation) => after.provider_reference = authorisation.reference,
+                    Effect::Issued(issued) => tickets = issued,
+                }
                 let moved =
                     matches!(step.action, Action::Authorise | Action::Capture | Action::Void | Action::Repay);
                 let amount = moved.then_some(payment.amount.minor);

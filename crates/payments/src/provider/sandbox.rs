@@ -25,7 +25,10 @@ use moviebooking_domain::{
 use moviebooking_store::{Db, Migrations, StoreError, migration, sql};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Found, Operation, Provider, ProviderError};
+use super::{
+    Authorisation, Charged, Found, Notice, Operation, Provider, ProviderError, TransactionPage,
+    TransactionQuery, Webhook, WebhookRefused,
+};
 use ledger::{Entry, add, find};
 
 /// The bank's tables, which have a database of their own, as another company's would.
@@ -110,7 +113,7 @@ impl Provider for SandboxBank {
         payment: PaymentId,
         amount: Money,
         token: &SecretString,
-    ) -> Result<(), ProviderError> {
+    ) -> Result<Authorisation, ProviderError> {
         let token = token.expose_secret();
         let operation = Operation::Authorise(payment);
         let decline_code = match token {
@@ -128,7 +131,7 @@ impl Provider for SandboxBank {
         }
         let mut tx = self.db.begin().await?;
         if let Some(answer) = add(&mut tx, &self.entry(operation, amount, decline_code)).await? {
-            return answer;
+            return answer.map(|()| held(payment));
         }
         if decline_code.is_none() {
             sql("INSERT INTO bank_payments (payment_id, token, authorised, captured, refunded, currency, voided) \
@@ -143,11 +146,13 @@ impl Provider for SandboxBank {
         tx.commit().await?;
         match decline_code {
             Some(code) => Err(ProviderError::Declined(code.to_owned())),
-            None => answer(token == token::TIMEOUT_AFTER_EFFECT || token == token::REPLY_LOST),
+            None => answer(token == token::TIMEOUT_AFTER_EFFECT || token == token::REPLY_LOST)
+                .map(|()| held(payment)),
         }
     }
 
-    async fn capture(&self, payment: PaymentId, amount: Money) -> Result<(), ProviderError> {
+    async fn capture(&self, payment: &Charged, amount: Money) -> Result<(), ProviderError> {
+        let payment = payment.id;
         let change = sql("UPDATE bank_payments SET captured = captured + $2 WHERE payment_id = $1 \
              AND NOT voided AND captured + $2 <= authorised AND currency = $3 AND token <> $4 RETURNING token")
         .bind(payment)
@@ -157,7 +162,8 @@ impl Provider for SandboxBank {
         self.change(self.entry(Operation::Capture(payment), amount, None), change, CAPTURE_FAILED).await
     }
 
-    async fn void(&self, payment: PaymentId) -> Result<(), ProviderError> {
+    async fn void(&self, payment: &Charged) -> Result<(), ProviderError> {
+        let payment = payment.id;
         let Some(amount) = ledger::authorised(&self.db, payment).await? else {
             return Err(ProviderError::Declined("nothing_authorised".to_owned()));
         };
@@ -167,7 +173,8 @@ impl Provider for SandboxBank {
         self.change(self.entry(Operation::Void(payment), amount, None), change, "already_captured").await
     }
 
-    async fn refund(&self, payment: PaymentId, refund: RefundId, amount: Money) -> Result<(), ProviderError> {
+    async fn refund(&self, payment: &Charged, refund: RefundId, amount: Money) -> Result<(), ProviderError> {
+        let payment = payment.id;
         let change = sql("UPDATE bank_payments SET refunded = refunded + $2 WHERE payment_id = $1 \
              AND refunded + $2 <= captured AND currency = $3 RETURNING token")
         .bind(payment)
@@ -181,12 +188,27 @@ impl Provider for SandboxBank {
         .await
     }
 
-    async fn look_up(&self, operation: Operation) -> Result<Found, ProviderError> {
-        Ok(match find(&self.db, operation).await? {
-            None => Found::Nothing,
-            Some(past) => past.decline_code.map_or(Found::Done, Found::Declined),
+    async fn look_up(&self, payment: &Charged, operation: Operation) -> Result<Found, ProviderError> {
+        let Some(past) = find(&self.db, operation).await? else { return Ok(Found::Nothing) };
+        Ok(match (past.decline_code, operation) {
+            (Some(code), _) => Found::Declined(code),
+            (None, Operation::Authorise(_)) => Found::Authorisation(held(payment.id)),
+            (None, _) => Found::Done,
         })
     }
+
+    async fn transactions(&self, query: &TransactionQuery) -> Result<TransactionPage, ProviderError> {
+        Ok(ledger::transactions(&self.db, query).await?)
+    }
+
+    fn read_webhook(&self, _: &Webhook<'_>) -> Result<Notice, WebhookRefused> {
+        Err(WebhookRefused::NotConfigured)
+    }
+}
+
+/// The bank calls a payment as the merchant does.
+fn held(payment: PaymentId) -> Authorisation {
+    Authorisation { reference: payment.to_string(), action: None }
 }
 
 /// What the merchant hears of an operation that was carried out now for the first time.

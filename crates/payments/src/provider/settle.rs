@@ -10,8 +10,11 @@ use moviebooking_proto::Reason;
 use secrecy::SecretString;
 use tokio::time::timeout;
 
-use super::{Found, Operation, Provider, ProviderError};
-use crate::step::{Failure, StepError};
+use super::{Authorisation, Charged, Found, Operation, Provider, ProviderError};
+use crate::{
+    payment::Payment,
+    step::{Failure, StepError},
+};
 
 /// How often an operation that had no effect is sent before it is left to a later attempt.
 const TRIES: usize = 2;
@@ -36,6 +39,13 @@ impl Order<'_> {
     }
 }
 
+/// What came of an order that was not refused.
+#[derive(Clone, Debug)]
+pub(crate) enum Carried {
+    Out,
+    Authorised(Authorisation),
+}
+
 /// A provider that is asked what became of an operation before the operation is sent a second time.
 #[derive(Clone)]
 pub(crate) struct Settled {
@@ -52,21 +62,22 @@ impl Settled {
     /// Carries out `order` once. `sent_before` says that somebody may have tried already.
     pub(crate) async fn carry_out(
         &self,
-        payment: PaymentId,
+        payment: &Payment,
         order: &Order<'_>,
         sent_before: bool,
-    ) -> Result<(), StepError> {
+    ) -> Result<Carried, StepError> {
+        let charged = self.charged(payment)?;
         let mut unsure = sent_before.then(|| "tried before".to_owned());
         for _ in 0..TRIES {
             if unsure.is_some() {
-                let looked_up = self.provider.look_up(order.operation(payment));
-                match self.in_time(looked_up).await.map_err(final_word)? {
-                    Found::Done => return Ok(()),
+                match self.look_up(&charged, order.operation(payment.id)).await? {
+                    Found::Done => return Ok(Carried::Out),
+                    Found::Authorisation(authorisation) => return Ok(Carried::Authorised(authorisation)),
                     Found::Declined(code) => return Err(final_word(ProviderError::Declined(code))),
                     Found::Nothing => {}
                 }
             }
-            match self.in_time(self.send(payment, order)).await {
+            match self.in_time(self.send(&charged, order)).await {
                 Err(ProviderError::Unknown(why)) => unsure = Some(why),
                 answer => return answer.map_err(final_word),
             }
@@ -74,13 +85,29 @@ impl Settled {
         Err(StepError::Later(unsure.unwrap_or_default()))
     }
 
-    async fn send(&self, payment: PaymentId, order: &Order<'_>) -> Result<(), ProviderError> {
-        match order {
-            Order::Authorise { amount, token } => self.provider.authorise(payment, *amount, token).await,
-            Order::Capture { amount } => self.provider.capture(payment, *amount).await,
-            Order::Void => self.provider.void(payment).await,
-            Order::Refund { id, amount } => self.provider.refund(payment, *id, *amount).await,
+    /// The payment, if it is this provider's: another one must never be asked about it.
+    fn charged(&self, payment: &Payment) -> Result<Charged, StepError> {
+        if payment.provider == self.provider.name() {
+            return Ok(Charged { id: payment.id, reference: payment.provider_reference.clone() });
         }
+        let ours = self.provider.name();
+        Err(StepError::Later(format!("it was paid through {}, and the provider is {ours}", payment.provider)))
+    }
+
+    async fn look_up(&self, charged: &Charged, operation: Operation) -> Result<Found, StepError> {
+        self.in_time(self.provider.look_up(charged, operation)).await.map_err(final_word)
+    }
+
+    async fn send(&self, charged: &Charged, order: &Order<'_>) -> Result<Carried, ProviderError> {
+        match order {
+            Order::Authorise { amount, token } => {
+                return self.provider.authorise(charged.id, *amount, token).await.map(Carried::Authorised);
+            }
+            Order::Capture { amount } => self.provider.capture(charged, *amount).await?,
+            Order::Void => self.provider.void(charged).await?,
+            Order::Refund { id, amount } => self.provider.refund(charged, *id, *amount).await?,
+        }
+        Ok(Carried::Out)
     }
 
     async fn in_time<T>(

@@ -79,7 +79,8 @@ async fn update(tx: &mut Tx, before: &Payment, after: &Payment) -> Result<Option
     let failure = after.failure.as_ref();
     sql("UPDATE payments SET state = $4, version = version + 1, updated_at = $5, payment_token = $6, \
          failure_reason = $7, failure_code = $8, refunded = $9, refund_reserved = $10, completed_at = $11, \
-         holds_reservation = $12, lease = $13, due_at = $14, attempts = $15 \
+         holds_reservation = $12, lease = $13, due_at = $14, attempts = $15, provider_reference = $16, \
+         action_url = $17, action_secret = $18, confirm_by = $19 \
          WHERE id = $1 AND state = $2 AND lease = $3 RETURNING version")
     .bind(before.id)
     .bind(before.state.name())
@@ -96,6 +97,10 @@ async fn update(tx: &mut Tx, before: &Payment, after: &Payment) -> Result<Option
     .bind(after.lease.token)
     .bind(after.lease.due_at)
     .bind(after.lease.attempts)
+    .bind(&after.provider_reference)
+    .bind(after.confirmation.as_ref().map(|confirmation| confirmation.action.url.as_str()))
+    .bind(action_secret(after))
+    .bind(after.confirmation.as_ref().and_then(|confirmation| confirmation.until))
     .fetch_optional(tx)
     .await
 }
@@ -110,4 +115,9 @@ async fn insert_tickets(tx: &mut Tx, payment: PaymentId, tickets: &[BoughtTicket
 
 fn token(payment: &Payment) -> Option<&str> {
     payment.token.as_ref().map(|token| token.expose_secret())
+}
+
+fn action_secret(payment: &Payment) -> Option<&str> {
+    let secret = payment.confirmation.as_ref()?.action.client_secret.as_ref()?;
+    Some(secret.expose_secret())
 }

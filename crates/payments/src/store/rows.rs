@@ -7,7 +7,8 @@ use prost::Message as _;
 
 use super::{Lease, corrupt, currency, parsed};
 use crate::{
-    payment::{BoughtTicket, Key, PastEvent, Payment},
+    payment::{BoughtTicket, Confirmation, Key, PastEvent, Payment},
+    provider::BuyerAction,
     refund::Refund,
     step::Failure,
 };
@@ -27,7 +28,9 @@ impl Payment {
             refunded: row.get("refunded")?,
             refund_reserved: row.get("refund_reserved")?,
             provider: row.get("provider")?,
+            provider_reference: row.get("provider_reference")?,
             token: row.get::<Option<String>>("payment_token")?.map(Into::into),
+            confirmation: confirmation(row)?,
             ticket_order: IssueTicketsRequest::decode(order.as_slice())
                 .map_err(|error| corrupt("ticket_order", error))?,
             failure: failure(row)?,
@@ -78,6 +81,13 @@ impl PastEvent {
 
 fn key(row: &Row) -> Result<Key, StoreError> {
     Ok(Key { request_id: row.get("request_id")?, fingerprint: row.get("fingerprint")? })
+}
+
+fn confirmation(row: &Row) -> Result<Option<Confirmation>, StoreError> {
+    let url: Option<String> = row.get("action_url")?;
+    let Some(url) = url else { return Ok(None) };
+    let client_secret = row.get::<Option<String>>("action_secret")?.map(Into::into);
+    Ok(Some(Confirmation { action: BuyerAction { url, client_secret }, until: row.get("confirm_by")? }))
 }
 
 fn failure(row: &Row) -> Result<Option<Failure>, StoreError> {

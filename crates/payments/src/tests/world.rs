@@ -39,7 +39,10 @@ use uuid::Uuid;
 use super::neighbours::{Fault, Faults, Reservations, Tickets};
 use crate::{
     Limits, Service,
-    provider::{Found, Operation, Provider, ProviderError, sandbox, sandbox::SandboxBank},
+    provider::{
+        Authorisation, Charged, Found, Notice, Operation, Provider, ProviderError, TransactionPage,
+        TransactionQuery, Webhook, WebhookRefused, sandbox, sandbox::SandboxBank,
+    },
     refund::Refunding,
     saga::Checkout,
 };
@@ -85,24 +88,32 @@ impl Provider for Line {
         payment: PaymentId,
         amount: Money,
         token: &SecretString,
-    ) -> Result<(), ProviderError> {
+    ) -> Result<Authorisation, ProviderError> {
         self.send("authorise", self.bank.authorise(payment, amount, token)).await
     }
 
-    async fn capture(&self, payment: PaymentId, amount: Money) -> Result<(), ProviderError> {
+    async fn capture(&self, payment: &Charged, amount: Money) -> Result<(), ProviderError> {
         self.send("capture", self.bank.capture(payment, amount)).await
     }
 
-    async fn void(&self, payment: PaymentId) -> Result<(), ProviderError> {
+    async fn void(&self, payment: &Charged) -> Result<(), ProviderError> {
         self.send("void", self.bank.void(payment)).await
     }
 
-    async fn refund(&self, payment: PaymentId, refund: RefundId, amount: Money) -> Result<(), ProviderError> {
+    async fn refund(&self, payment: &Charged, refund: RefundId, amount: Money) -> Result<(), ProviderError> {
         self.send("refund", self.bank.refund(payment, refund, amount)).await
     }
 
-    async fn look_up(&self, operation: Operation) -> Result<Found, ProviderError> {
-        self.send("look_up", self.bank.look_up(operation)).await
+    async fn look_up(&self, payment: &Charged, operation: Operation) -> Result<Found, ProviderError> {
+        self.send("look_up", self.bank.look_up(payment, operation)).await
+    }
+
+    async fn transactions(&self, query: &TransactionQuery) -> Result<TransactionPage, ProviderError> {
+        self.send("transactions", self.bank.transactions(query)).await
+    }
+
+    fn read_webhook(&self, webhook: &Webhook<'_>) -> Result<Notice, WebhookRefused> {
+        self.bank.read_webhook(webhook)
     }
 }
 

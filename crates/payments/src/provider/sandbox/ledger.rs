@@ -1,10 +1,18 @@
 //! The sandbox bank's ledger: one row for each operation, under the merchant's key.
 
 use jiff::Timestamp;
-use moviebooking_domain::{id::PaymentId, money::Money};
-use moviebooking_store::{Db, Executor, StoreError, Tx, sql};
+use moviebooking_domain::{
+    id::{PaymentId, RefundId},
+    money::Money,
+};
+use moviebooking_store::{Db, Executor, Row, StoreError, Tx, sql};
 
-use crate::provider::{Operation, ProviderError};
+use uuid::Uuid;
+
+use crate::provider::{Movement, Operation, ProviderError, Transaction, TransactionPage, TransactionQuery};
+
+/// How many transactions are in a page.
+const PAGE: usize = 100;
 
 /// A new row.
 pub(super) struct Entry {
@@ -80,4 +88,48 @@ pub(super) async fn authorised(db: &Db, payment: PaymentId) -> Result<Option<Mon
         .fetch_optional(db)
         .await?;
     row.map(|row| Ok(Money::new(row.get("authorised")?, crate::store::currency(&row)?))).transpose()
+}
+
+/// A page of the money that was moved. The key of the last row is where the next page begins.
+pub(super) async fn transactions(db: &Db, query: &TransactionQuery) -> Result<TransactionPage, StoreError> {
+    let after = match &query.after {
+        Some(key) => {
+            let row = sql("SELECT created_at FROM bank_operations WHERE idempotency_key = $1").bind(key);
+            row.fetch_one(db).await?.get("created_at")?
+        }
+        None => query.from,
+    };
+    let rows = sql(
+        "SELECT * FROM bank_operations WHERE operation IN ('capture', 'refund') AND decline_code IS NULL \
+         AND (created_at > $1 OR created_at = $1 AND idempotency_key > $2) AND created_at < $3 \
+         ORDER BY created_at, idempotency_key LIMIT $4",
+    )
+    .bind(after)
+    .bind(query.after.as_deref().unwrap_or_default())
+    .bind(query.to)
+    .bind(i64::try_from(PAGE + 1).unwrap_or(i64::MAX))
+    .fetch_all(db)
+    .await?;
+    let mut transactions = rows.iter().map(transaction).collect::<Result<Vec<_>, _>>()?;
+    let more = transactions.len() > PAGE;
+    transactions.truncate(PAGE);
+    let next = transactions.last().filter(|_last| more).map(|last| last.id.clone());
+    Ok(TransactionPage { transactions, next })
+}
+
+fn transaction(row: &Row) -> Result<Transaction, StoreError> {
+    let id: String = row.get("idempotency_key")?;
+    let refund = id.split_once(":refund:").and_then(|(_, refund)| Uuid::try_parse(refund).ok());
+    let movement = match row.get::<String>("operation")?.as_str() {
+        "refund" => Movement::Refund(refund.map(RefundId::from)),
+        _ => Movement::Capture,
+    };
+    Ok(Transaction {
+        id,
+        payment: Some(row.get("payment_id")?),
+        movement,
+        amount: Money::new(row.get("amount")?, crate::store::currency(row)?),
+        fee: None,
+        time: row.get("created_at")?,
+    })
 }
