@@ -4,4 +4,5 @@ pub mod clock;
 pub mod id;
 pub mod layout;
 pub mod money;
+pub mod refund;
 pub mod seating;

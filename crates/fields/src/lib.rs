@@ -5,6 +5,7 @@
 pub mod layout;
 pub mod mask;
 pub mod page;
+pub mod refund;
 pub mod time;
 
 use jiff::civil::Date;

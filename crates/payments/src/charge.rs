@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use moviebooking_auth::Caller;
 use moviebooking_domain::{
     id::{PaymentId, ReservationId, UserId},
@@ -9,6 +10,7 @@ use moviebooking_domain::{
 };
 use moviebooking_proto::{
     Problem, Reason,
+    payments::v1::Offer,
     reservations::v1::{Reservation, ReservationState},
     tickets::v1::{IssueTicketsRequest, SoldSeat},
 };
@@ -50,7 +52,7 @@ pub(crate) enum ChargeError {
     #[error("declined: {1:?}")]
     Declined(PaymentId, Failure),
     #[error("voided: {1:?}")]
-    Voided(PaymentId, Failure),
+    Voided(PaymentId, Failure, Vec<Offer>),
     #[error("reservations does not answer: {0}")]
     Unreachable(String),
     #[error("reservations answered nonsense")]
@@ -117,6 +119,7 @@ impl Service {
             completed_at: None,
             lease: Lease::new(now),
             ticket_ids: Vec::new(),
+            offers: Vec::new(),
         };
         let event = Event { kind: "created", amount: None, detail: String::new() };
         if self.store.begin_payment(&payment, &event).await? {
@@ -167,7 +170,7 @@ fn outcome(payment: Payment) -> Result<Payment, ChargeError> {
     match payment.failure {
         None => Ok(payment.when_completed()),
         Some(failure) if payment.state == State::Declined => Err(ChargeError::Declined(payment.id, failure)),
-        Some(failure) => Err(ChargeError::Voided(payment.id, failure)),
+        Some(failure) => Err(ChargeError::Voided(payment.id, failure, payment.offers)),
     }
 }
 
@@ -194,12 +197,9 @@ impl From<ChargeError> for Problem {
             ChargeError::Declined(payment, failure) => {
                 declined(&failure).meta("payment_id", payment.to_string())
             }
-            ChargeError::Voided(payment, failure) => Self::new(
-                Reason::PaymentVoided,
-                "The booking could not be completed, and the money was given back: choose seats again.",
-            )
-            .meta("payment_id", payment.to_string())
-            .meta("cause", failure.reason.name()),
+            ChargeError::Voided(payment, failure, offers) => {
+                voided(&offers).meta("payment_id", payment.to_string()).meta("cause", failure.reason.name())
+            }
             ChargeError::Unreachable(why) => {
                 tracing::warn!(why, "a reservation cannot be read");
                 Self::unavailable(
@@ -223,6 +223,32 @@ fn not_payable(reason: Reason) -> &'static str {
         Reason::HoldReleased => "The seats were given back: reserve seats again.",
         _ => "The time to pay is over: reserve seats again.",
     }
+}
+
+fn voided(offers: &[Offer]) -> Problem {
+    if offers.is_empty() {
+        return Problem::new(
+            Reason::PaymentVoided,
+            "The booking could not be completed, and the money was given back: choose seats again.",
+        );
+    }
+    let problem = Problem::new(
+        Reason::PaymentVoided,
+        "The seats were taken before the payment came, and the money was given back. Other seats are held for you for \
+         five minutes: pay for one of the offers, or choose seats again.",
+    );
+    offers.iter().enumerate().fold(problem, |problem, (index, offer)| {
+        let key = |name: &str| format!("offers[{index}].{name}");
+        let total = offer.total.clone().unwrap_or_default();
+        let expires = offer.expire_time.and_then(|time| Timestamp::new(time.seconds, time.nanos).ok());
+        problem
+            .meta(key("reservation_id"), &offer.reservation_id)
+            .meta(key("showtime_id"), &offer.showtime_id)
+            .meta(key("seats"), offer.seats.join(","))
+            .meta(key("amount_minor"), total.amount_minor.to_string())
+            .meta(key("currency_code"), total.currency_code)
+            .meta(key("expire_time"), expires.map(|time| time.to_string()).unwrap_or_default())
+    })
 }
 
 fn declined(failure: &Failure) -> Problem {

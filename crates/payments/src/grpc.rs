@@ -159,6 +159,7 @@ fn to_wire(payment: Payment, history: Vec<PastEvent>) -> wire::Payment {
             })
             .collect(),
         provider: payment.provider,
+        offers: payment.offers,
     }
 }
 
@@ -172,7 +173,8 @@ fn to_wire_state(state: State) -> PaymentState {
         State::Completed => PaymentState::Completed,
         State::Declined => PaymentState::Declined,
         State::Freeing | State::Voiding | State::Returning | State::Repaying => PaymentState::Voiding,
-        State::Voided => PaymentState::Voided,
+        // The money is back; what may follow is an offer.
+        State::Offering | State::Voided => PaymentState::Voided,
         State::Refunded => PaymentState::Refunded,
         State::PartiallyRefunded => PaymentState::PartiallyRefunded,
     }

@@ -45,6 +45,7 @@ pub const NAME: &str = "payments";
 pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(1, "migrations/0001_payments.sql"),
     migration!(2, "migrations/0002_providers.sql"),
+    migration!(3, "migrations/0003_offers.sql"),
 ]);
 
 /// How often an idle worker looks for work.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use moviebooking_auth::ServiceLink;
 use moviebooking_domain::id::{PaymentId, ReservationId, TicketId};
 use moviebooking_proto::{
+    payments::v1::Offer,
     reservations::v1::{
-        ConfirmReservationRequest, FreeSeatsRequest, GetReservationRequest, Reservation,
+        ConfirmReservationRequest, FreeSeatsRequest, GetReservationRequest, OfferSeatsRequest, Reservation,
         reservations_internal_client::ReservationsInternalClient,
         reservations_service_client::ReservationsServiceClient,
     },
@@ -44,7 +45,7 @@ impl Neighbours {
         Ok(self.reservations.clone().get_reservation(request).await?.into_inner())
     }
 
-    /// Turns a hold into a sale.
+    /// Turns a hold into a sale, also one whose time is over if its seats are free.
     pub(crate) async fn confirm(
         &self,
         reservation: ReservationId,
@@ -56,6 +57,27 @@ impl Neighbours {
         });
         self.sales.clone().confirm_reservation(request).await?;
         Ok(())
+    }
+
+    /// Has other seats held for the buyer of a reservation whose seats are gone, the nearest first.
+    pub(crate) async fn offer(
+        &self,
+        reservation: ReservationId,
+        payment: PaymentId,
+    ) -> Result<Vec<Offer>, StepError> {
+        let request = self.request(OfferSeatsRequest {
+            reservation_id: reservation.to_string(),
+            payment_id: payment.to_string(),
+        });
+        let offered = self.sales.clone().offer_seats(request).await?.into_inner().offers.into_iter();
+        let offers = offered.map(|hold| Offer {
+            reservation_id: hold.id,
+            showtime_id: hold.showtime_id,
+            seats: hold.seats.into_iter().map(|seat| seat.label).collect(),
+            total: hold.total,
+            expire_time: hold.expire_time,
+        });
+        Ok(offers.collect())
     }
 
     /// Frees the named seats that were sold to a payment, or all of them where none is named.
@@ -99,6 +121,7 @@ impl Neighbours {
             payment_id: payment.to_string(),
             ticket_ids: tickets.iter().map(|ticket| ticket.id.to_string()).collect(),
             reason: reason.to_owned(),
+            leave_checked_in: false,
         });
         self.tickets.clone().void_tickets(request).await?;
         Ok(())

@@ -5,7 +5,7 @@ use moviebooking_domain::{
     id::{PaymentId, ReservationId, ShowtimeId, TheaterId, TicketId, UserId},
     money::Money,
 };
-use moviebooking_proto::tickets::v1::IssueTicketsRequest;
+use moviebooking_proto::{Reason, payments::v1::Offer, tickets::v1::IssueTicketsRequest};
 use secrecy::SecretString;
 
 use crate::{provider::BuyerAction, saga::State, step::Failure, store::Lease};
@@ -45,9 +45,16 @@ pub(crate) struct Payment {
     /// Who works on it.
     pub(crate) lease: Lease,
     pub(crate) ticket_ids: Vec<TicketId>,
+    /// What was offered instead of seats that were gone. Kept as the API shows it: protobuf keeps old rows readable.
+    pub(crate) offers: Vec<Offer>,
 }
 
 impl Payment {
+    /// Whether its seats were gone when the money came.
+    pub(crate) fn came_too_late(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| failure.reason == Reason::HoldExpired)
+    }
+
     /// The payment as it was when its tickets had been issued, whatever was refunded since.
     pub(crate) fn when_completed(self) -> Self {
         let updated_at = self.completed_at.unwrap_or(self.updated_at);

@@ -11,8 +11,12 @@
 //! DECLINED               VOIDING ◀──free seats── FREEING              RETURNING ──free seats──▶ REPAYING
 //!                           │ void                                                                 │ refund
 //!                           ▼                                                                      ▼
-//!                        VOIDED                                                                REFUNDED
+//!                        OFFERING ──offer other seats──▶ VOIDED                                REFUNDED
 //! ```
+//!
+//! Seats are offered only to who paid too late, which is when their confirmation is refused because the hold has expired
+//! and its seats are gone; all others go from VOIDING to VOIDED. An offer is a favour: what keeps it from being made does
+//! not keep the payment from ending.
 //!
 //! A compensation is never refused into giving up: seats that cannot be freed do not keep the money from going back, and
 //! a void or refund that the provider does not carry out is tried again for ever, and logged each time.
@@ -23,6 +27,7 @@ use moviebooking_domain::{
     clock::SharedClock,
     id::{PaymentId, RefundId},
 };
+use moviebooking_proto::{Reason, payments::v1::Offer};
 use moviebooking_store::{Row, StoreError};
 use uuid::Uuid;
 
@@ -54,6 +59,8 @@ pub(crate) enum State {
     Freeing,
     /// The authorisation is to be given back.
     Voiding,
+    /// Nothing was taken; other seats are to be offered to who paid too late.
+    Offering,
     /// Nothing was taken.
     Voided,
     /// No tickets can be had: the seats are to be freed.
@@ -81,6 +88,8 @@ pub(crate) enum Action {
     FreeSeats,
     /// The provider: give the authorisation back.
     Void,
+    /// Reservations: hold other seats instead of those that are gone.
+    OfferSeats,
     /// The provider: pay all back.
     Repay,
 }
@@ -99,7 +108,7 @@ pub(crate) struct Step {
 
 impl State {
     /// Every state.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Created,
         Self::Authorised,
         Self::Confirmed,
@@ -108,6 +117,7 @@ impl State {
         Self::Declined,
         Self::Freeing,
         Self::Voiding,
+        Self::Offering,
         Self::Voided,
         Self::Returning,
         Self::Repaying,
@@ -117,10 +127,10 @@ impl State {
 
     /// What is to be done next; nothing when the checkout has ended.
     pub(crate) const fn step(self) -> Option<Step> {
-        use Action::{Authorise, Capture, ConfirmSeats, FreeSeats, IssueTickets, Repay, Void};
+        use Action::{Authorise, Capture, ConfirmSeats, FreeSeats, IssueTickets, OfferSeats, Repay, Void};
         use State::{
-            Authorised, Captured, Completed, Confirmed, Created, Declined, Freeing, PartiallyRefunded,
-            Refunded, Repaying, Returning, Voided, Voiding,
+            Authorised, Captured, Completed, Confirmed, Created, Declined, Freeing, Offering,
+            PartiallyRefunded, Refunded, Repaying, Returning, Voided, Voiding,
         };
         let (action, done, refused) = match self {
             Created => (Authorise, (Authorised, "authorised"), Some((Declined, "declined"))),
@@ -128,7 +138,8 @@ impl State {
             Confirmed => (Capture, (Captured, "captured"), Some((Freeing, "capture_declined"))),
             Captured => (IssueTickets, (Completed, "tickets_issued"), Some((Returning, "tickets_refused"))),
             Freeing => (FreeSeats, (Voiding, "seats_freed"), Some((Voiding, "seats_not_freed"))),
-            Voiding => (Void, (Voided, "voided"), None),
+            Voiding => (Void, (Offering, "voided"), None),
+            Offering => (OfferSeats, (Voided, "seats_offered"), Some((Voided, "no_seats_offered"))),
             Returning => (FreeSeats, (Repaying, "seats_freed"), Some((Repaying, "seats_not_freed"))),
             Repaying => (Repay, (Refunded, "refunded"), None),
             Completed | Declined | Voided | Refunded | PartiallyRefunded => return None,
@@ -138,7 +149,7 @@ impl State {
 
     /// Whether no other payment for the reservation may begin.
     pub(crate) const fn holds_reservation(self) -> bool {
-        !matches!(self, Self::Declined | Self::Voided)
+        !matches!(self, Self::Declined | Self::Offering | Self::Voided)
     }
 
     /// The name in the database.
@@ -152,6 +163,7 @@ impl State {
             Self::Declined => "DECLINED",
             Self::Freeing => "FREEING",
             Self::Voiding => "VOIDING",
+            Self::Offering => "OFFERING",
             Self::Voided => "VOIDED",
             Self::Returning => "RETURNING",
             Self::Repaying => "REPAYING",
@@ -183,6 +195,8 @@ pub(crate) enum Effect {
     Authorised(Authorisation),
     /// The tickets.
     Issued(Vec<BoughtTicket>),
+    /// Seats that are held instead of those that are gone.
+    Offered(Vec<Offer>),
 }
 
 /// The checkout's parties.
@@ -212,6 +226,7 @@ impl Checkout {
             Action::IssueTickets => {
                 return self.neighbours.issue(&payment.ticket_order).await.map(Effect::Issued);
             }
+            Action::OfferSeats => return self.offer(payment).await,
             Action::Authorise => match &payment.token {
                 Some(token) => Order::Authorise { amount, token },
                 None => return Err(StepError::Later("the payment's token is gone".to_owned())),
@@ -224,6 +239,19 @@ impl Checkout {
         match self.provider.carry_out(payment, &order, payment.lease.retried()).await? {
             Carried::Out => Ok(Effect::Done),
             Carried::Authorised(authorisation) => Ok(Effect::Authorised(authorisation)),
+        }
+    }
+
+    /// Has other seats held. Nobody waits for them longer than for one repetition.
+    async fn offer(&self, payment: &Payment) -> Result<Effect, StepError> {
+        match self.neighbours.offer(payment.reservation_id, payment.id).await {
+            Ok(offers) if offers.is_empty() => Err(StepError::Refused(Reason::NotEnoughSeats.into())),
+            Ok(offers) => Ok(Effect::Offered(offers)),
+            Err(StepError::Later(why)) if payment.lease.retried() => {
+                tracing::warn!(id = %payment.id, why, "no seats are offered to who paid too late");
+                Err(StepError::Refused(Reason::Unavailable.into()))
+            }
+            Err(error) => Err(error),
         }
     }
 }
@@ -249,6 +277,7 @@ impl Saga for Checkout {
                     Effect::Done => {}
                     Effect::Authorised(authorisation) => after.provider_reference = authorisation.reference,
                     Effect::Issued(issued) => tickets = issued,
+                    Effect::Offered(offers) => after.offers = offers,
                 }
                 let moved =
                     matches!(step.action, Action::Authorise | Action::Capture | Action::Void | Action::Repay);
@@ -266,6 +295,7 @@ impl Saga for Checkout {
             }
             Err(StepError::Later(why)) => return Err(Halt::Later(why)),
         };
+        let state = if state == State::Offering && !after.came_too_late() { State::Voided } else { state };
         after.enter(state, self.clock.now());
         after.ticket_ids = tickets.iter().map(|ticket| ticket.id).collect();
         if self.store.advance_payment(payment, &after, &event, &tickets).await? {

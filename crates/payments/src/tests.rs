@@ -4,6 +4,7 @@ mod bank;
 mod charges;
 mod crashes;
 mod faults;
+mod late;
 mod neighbours;
 mod reading;
 mod refunds;

@@ -111,7 +111,10 @@ impl Board {
                     self.claims.entry(seat).and_modify(|claim| claim.expires_at = expires_at);
                 }
                 (ChangeKind::Sold, ..) => {
-                    self.claims.entry(seat).and_modify(|claim| claim.sold = true);
+                    self.claims.entry(seat).and_modify(|claim| {
+                        claim.sold = true;
+                        claim.user = change.user.unwrap_or(claim.user);
+                    });
                 }
                 (ChangeKind::Released | ChangeKind::Freed, ..) => {
                     self.claims.remove(&seat);

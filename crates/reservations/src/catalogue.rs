@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use moka::future::Cache;
 use moviebooking_auth::ServiceLink;
 use moviebooking_domain::{
-    id::{HallId, ShowtimeId, TheaterId},
+    id::{HallId, MovieId, ShowtimeId, TheaterId},
     money::{Currency, Money},
 };
 use moviebooking_proto::{
@@ -25,6 +25,8 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// once.
 const SHOWTIME_KEPT: Duration = Duration::from_secs(5);
 const MOST_SHOWTIMES: u64 = 10_000;
+/// How many of a movie's next showtimes are looked at.
+const NEXT_SHOWTIMES: i32 = 20;
 /// Layouts never change and are kept for as long as there is room: for this many seats, of about 150 bytes each.
 const MOST_SEATS: u64 = 100_000;
 
@@ -33,7 +35,9 @@ const MOST_SEATS: u64 = 100_000;
 pub(crate) struct Showtime {
     pub(crate) id: ShowtimeId,
     pub(crate) theater: TheaterId,
-    hall: HallId,
+    pub(crate) hall: HallId,
+    movie: MovieId,
+    start: Timestamp,
     layout_version: i32,
     sales_start: Option<Timestamp>,
     sales_end: Timestamp,
@@ -111,6 +115,30 @@ impl Catalogue {
         self.showtimes.try_get_with(id, load).await.map_err(|problem| (*problem).clone())
     }
 
+    /// The next showtimes of the movie at the theater that are on sale, the soonest first.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when movies does not answer.
+    pub(crate) async fn next(&self, after: &Showtime, now: Timestamp) -> Result<Vec<Arc<Showtime>>, Problem> {
+        let mut request = Request::new(movies::ListShowtimesRequest {
+            page_size: NEXT_SHOWTIMES,
+            movie_id: after.movie.to_string(),
+            theater_id: after.theater.to_string(),
+            start_time_from: Some(moviebooking_fields::time::to_wire(after.start.max(now))),
+            ..movies::ListShowtimesRequest::default()
+        });
+        request.set_timeout(DEADLINE);
+        let listed = self.movies.clone().list_showtimes(request).await.map_err(|status| failed(&status))?;
+        let mut next = Vec::new();
+        for message in listed.into_inner().showtimes {
+            let showtime = parse_showtime(&message).map_err(|problem| nonsense(&problem))?;
+            if showtime.id != after.id && showtime.must_be_on_sale(now).is_ok() {
+                next.push(Arc::new(showtime));
+            }
+        }
+        Ok(next)
+    }
+
     /// The hall of a showtime, in the version that was frozen into it.
     ///
     /// # Errors
@@ -153,6 +181,8 @@ fn parse_showtime(message: &movies::Showtime) -> Result<Showtime, Problem> {
         id: id("id", &message.id)?,
         theater: id("theater_id", &message.theater_id)?,
         hall: id("hall_id", &message.hall_id)?,
+        movie: id("movie_id", &message.movie_id)?,
+        start,
         layout_version: message.layout_version,
         sales_start: time::optional("sales_start_time", message.sales_start_time.as_ref())?,
         sales_end: time::optional("sales_end_time", message.sales_end_time.as_ref())?.unwrap_or(start),

@@ -2,19 +2,22 @@
 
 use jiff::Timestamp;
 use moviebooking_auth::Caller;
-use moviebooking_domain::id::{PaymentId, ReservationId, ShowtimeId};
+use moviebooking_domain::{
+    id::{PaymentId, ReservationId, ShowtimeId},
+    seating::MOST_PER_BUYER,
+};
 use moviebooking_proto::reservations::v1 as wire;
-use moviebooking_store::idempotency::Request;
+use moviebooking_store::{StoreError, idempotency::Request};
 
 use crate::{
     Service, convert,
     error::{Error, NamedSeat},
-    reservation::{Reservation, State},
+    reservation::{HOLD, Reservation, State, after},
     store::{self, Turn},
 };
 
 /// A change of one reservation; what its request has is in it.
-enum Step<'a> {
+pub(crate) enum Step<'a> {
     Extend,
     Release,
     Confirm(PaymentId),
@@ -50,17 +53,33 @@ impl Service {
         self.or_answer_of_before(result, key).await
     }
 
-    /// Turns the hold into a sale to `payment`. Again for the same payment: nothing changes.
+    /// Turns the hold into a sale to `payment`, which may come after the hold's time is over: then the seats are taken
+    /// again if they are free. Again for the same payment: nothing changes.
     ///
     /// # Errors
-    /// Why it is no live hold; [`Error::AlreadyPaid`] when it was sold to another payment.
+    /// [`Error::HoldExpired`] when the seats are gone or no longer on sale; [`Error::HoldReleased`];
+    /// [`Error::ShowtimeCancelled`]; [`Error::AlreadyPaid`] when it was sold to another payment;
+    /// [`Error::SeatLimit`] when the buyer has got too many others meanwhile.
     pub(crate) async fn confirm(
         &self,
         id: ReservationId,
         payment: PaymentId,
     ) -> Result<wire::Reservation, Error> {
         let found = store::reservation(&self.db, id).await?.ok_or(Error::ReservationNotFound)?;
-        self.change(found, None, Step::Confirm(payment)).await
+        let now = self.clock.now();
+        if found.state == State::Held && !found.is_active(now) {
+            let showtime = self.catalogue.showtime(found.showtime).await?;
+            showtime.must_be_on_sale(now).map_err(|error| match error {
+                Error::NotOnSale { .. } => Error::HoldExpired,
+                error => error,
+            })?;
+        }
+        let offered_for = found.offered_for;
+        let sold = self.change(found, None, Step::Confirm(payment)).await?;
+        if let Some(late) = offered_for {
+            self.release_other_offers(late, id).await;
+        }
+        Ok(sold)
     }
 
     /// Frees seats that were sold to `payment`; all of them when none is named. What is free already, or was never
@@ -93,7 +112,7 @@ impl Service {
         self.change(found, Some(key), step).await
     }
 
-    async fn change(
+    pub(crate) async fn change(
         &self,
         found: Reservation,
         key: Option<&Request>,
@@ -119,13 +138,13 @@ impl Service {
             // A replica whose clock is ahead of ours may have given the seats to another buyer.
             Step::Extend if !turn.extend(&to).await? => return Err(Error::HoldExpired),
             Step::Release if !turn.release(&to).await? => return Err(Error::HoldExpired),
-            Step::Confirm(_) if !turn.sell(&to).await? => return Err(Error::HoldExpired),
+            Step::Confirm(_) => sell(&mut turn, &before, &to, now).await?,
             Step::Free(..) => {
                 let still = to.labels();
                 let freed = before.labels().into_iter().filter(|label| !still.contains(label)).collect();
                 turn.free(&to, freed).await?;
             }
-            Step::Extend | Step::Release | Step::Confirm(_) => {}
+            Step::Extend | Step::Release => {}
         }
         place.leave_changed(slot, &turn.commit().await?);
         self.watches.wake(showtime);
@@ -187,12 +206,38 @@ impl Step<'_> {
                 if before.payment == Some(*payment) { Ok(None) } else { Err(Error::AlreadyPaid) }
             }
             Self::Confirm(payment) => {
-                before.must_be_active(now)?;
-                Ok(Some(Reservation { state: State::Confirmed, payment: Some(*payment), ..to }))
+                let expires_at = match before.must_be_active(now) {
+                    Ok(()) => before.expires_at,
+                    Err(Error::HoldExpired) => after(now, HOLD),
+                    Err(error) => return Err(error),
+                };
+                Ok(Some(Reservation { state: State::Confirmed, payment: Some(*payment), expires_at, ..to }))
             }
             Self::Free(payment, seats) => free(before, to, *payment, seats),
         }
     }
+}
+
+/// Sells what is held, or was and is free.
+async fn sell(turn: &mut Turn, before: &Reservation, to: &Reservation, now: Timestamp) -> Result<(), Error> {
+    let late = !before.is_active(now);
+    if late || before.offered_for.is_some() {
+        let has = turn.others_of_buyer(before, now).await?;
+        if has + before.seats.len() > MOST_PER_BUYER {
+            return Err(Error::SeatLimit { has });
+        }
+    }
+    if late {
+        if turn.is_closed() {
+            return Err(Error::ShowtimeCancelled);
+        }
+        let again = Reservation { expires_at: to.expires_at, updated_at: now, ..before.clone() };
+        match turn.hold_again(&again).await {
+            Err(StoreError::CheckViolation { .. }) => return Err(Error::HoldExpired),
+            result => result?,
+        }
+    }
+    if turn.sell(to).await? { Ok(()) } else { Err(Error::HoldExpired) }
 }
 
 fn free(

@@ -36,6 +36,7 @@ pub(crate) fn reservation(of: &Reservation, now: Timestamp) -> wire::Reservation
         create_time: Some(time::to_wire(of.created_at)),
         update_time: Some(time::to_wire(of.updated_at)),
         payment_id: of.payment.map(|payment| payment.to_string()).unwrap_or_default(),
+        offered_for: of.offered_for.map(|payment| payment.to_string()).unwrap_or_default(),
     }
 }
 

@@ -110,7 +110,7 @@ impl From<Error> for Problem {
             }
             Error::HoldReleased => Self::new(Reason::HoldReleased, "The seats were given back: hold them again."),
             Error::HoldCapReached => {
-                Self::new(Reason::HoldCapReached, "The hold lasts the 30 minutes already that it may at most.")
+                Self::new(Reason::HoldCapReached, "The hold lasts as long already as it may.")
             }
             Error::AlreadyPaid => {
                 Self::new(Reason::AlreadyPaid, "The reservation is paid; to give its seats back ask for a refund.")

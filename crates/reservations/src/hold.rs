@@ -163,14 +163,23 @@ impl Service {
     /// The reservation that the buyer gets on this board now.
     fn decide(&self, context: &Context, board: &Board) -> Result<Reservation, Error> {
         let now = self.clock.now();
-        let seats = choose(&context.ask.wanted, context.ask.user, board, now)?;
-        price(context, &seats, now)
+        let Context { ask, showtime, hall } = context;
+        let seats = choose(&ask.wanted, ask.user, board, now)?;
+        price(showtime, hall, ask.user, &seats, now)
     }
 }
 
 /// A new reservation of these seats at the showtime's prices.
-fn price(context: &Context, seats: &[SeatIndex], now: Timestamp) -> Result<Reservation, Error> {
-    let Context { ask, showtime, hall } = context;
+///
+/// # Errors
+/// [`Error::NotOnSale`] when a seat's category has no price.
+pub(crate) fn price(
+    showtime: &Showtime,
+    hall: &Hall,
+    user: UserId,
+    seats: &[SeatIndex],
+    now: Timestamp,
+) -> Result<Reservation, Error> {
     let mut total = showtime.nothing();
     let mut reserved = Vec::with_capacity(seats.len());
     for (row, seat) in seats.iter().filter_map(|seat| hall.seat(*seat)) {
@@ -183,7 +192,7 @@ fn price(context: &Context, seats: &[SeatIndex], now: Timestamp) -> Result<Reser
         id: ReservationId::new(now),
         showtime: showtime.id,
         theater: showtime.theater,
-        user: ask.user,
+        user,
         state: State::Held,
         seats: reserved,
         total,
@@ -191,6 +200,7 @@ fn price(context: &Context, seats: &[SeatIndex], now: Timestamp) -> Result<Reser
         created_at: now,
         updated_at: now,
         payment: None,
+        offered_for: None,
     })
 }
 

@@ -23,6 +23,7 @@ mod error;
 mod grpc;
 mod hall;
 mod hold;
+mod offer;
 mod read;
 mod reservation;
 mod store;
@@ -48,8 +49,11 @@ use crate::{boards::Boards, catalogue::Catalogue, watch::Watches};
 pub const NAME: &str = "reservations";
 
 /// Its tables.
-pub static MIGRATIONS: Migrations =
-    Migrations::new(&[migration!(1, "migrations/0001_reservations.sql"), idempotency::MIGRATION]);
+pub static MIGRATIONS: Migrations = Migrations::new(&[
+    migration!(1, "migrations/0001_reservations.sql"),
+    migration!(2, "migrations/0002_offers.sql"),
+    idempotency::MIGRATION,
+]);
 
 /// The service; cheap to clone.
 #[derive(Clone)]

@@ -6,6 +6,7 @@ use moviebooking_domain::{
     money::Money,
 };
 use moviebooking_proto::reservations::v1 as wire;
+use uuid::Uuid;
 
 use crate::error::Error;
 
@@ -13,6 +14,9 @@ use crate::error::Error;
 pub(crate) const HOLD: SignedDuration = SignedDuration::from_mins(10);
 /// How long a hold can last with all of its extensions.
 pub(crate) const LONGEST_HOLD: SignedDuration = SignedDuration::from_mins(30);
+
+/// How long an offer is held.
+pub(crate) const OFFER: SignedDuration = SignedDuration::from_mins(5);
 
 /// The state that is stored. Whether a hold has expired is a matter of the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +54,8 @@ pub(crate) struct Reservation {
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) payment: Option<PaymentId>,
+    /// The payment that came too late for its seats, when these are offered instead of them.
+    pub(crate) offered_for: Option<PaymentId>,
 }
 
 impl Reservation {
@@ -74,12 +80,22 @@ impl Reservation {
     /// # Errors
     /// [`Error::HoldCapReached`] when it lasts as long as it may already.
     pub(crate) fn extended(&self, now: Timestamp) -> Result<Timestamp, Error> {
-        let cap = after(self.created_at, LONGEST_HOLD);
+        let longest = if self.offered_for.is_some() { OFFER } else { LONGEST_HOLD };
+        let cap = after(self.created_at, longest);
         if self.expires_at >= cap {
             return Err(Error::HoldCapReached);
         }
         // Another replica's clock may be ahead of ours: an extension never shortens.
         Ok(after(now, HOLD).min(cap).max(self.expires_at))
+    }
+
+    /// Whose seats its claims are: the buyer's, and nobody's while it is only offered.
+    pub(crate) fn claimant(&self) -> UserId {
+        if self.offered_for.is_some() && self.state != State::Confirmed {
+            UserId::from(Uuid::nil())
+        } else {
+            self.user
+        }
     }
 
     /// The labels of the seats that it has: those that were not freed.
@@ -110,6 +126,7 @@ mod tests {
             created_at,
             updated_at: created_at,
             payment: None,
+            offered_for: None,
         }
     }
 
@@ -126,5 +143,19 @@ mod tests {
         hold.expires_at = hold.extended(minute(28)).unwrap();
         assert_eq!(hold.expires_at, minute(30));
         assert!(matches!(hold.extended(minute(29)), Err(Error::HoldCapReached)));
+    }
+
+    #[test]
+    fn an_offer_is_not_extended_and_nobodys_until_it_is_sold() {
+        let start: Timestamp = "2026-11-22T20:00:00Z".parse().unwrap();
+        let mut offer = Reservation {
+            offered_for: Some(PaymentId::new(start)),
+            expires_at: after(start, OFFER),
+            ..held(start)
+        };
+        assert!(matches!(offer.extended(start), Err(Error::HoldCapReached)));
+        assert_ne!(offer.claimant(), offer.user);
+        offer.state = State::Confirmed;
+        assert_eq!(offer.claimant(), offer.user);
     }
 }

@@ -8,5 +8,7 @@ mod rows;
 mod turn;
 
 pub(crate) use at_once::hold_at_once;
-pub(crate) use read::{Filter, board, catch_up, changed_since, changes_after, claims, list, reservation};
+pub(crate) use read::{
+    Filter, board, catch_up, changed_since, changes_after, claims, list, offers, reservation,
+};
 pub(crate) use turn::Turn;

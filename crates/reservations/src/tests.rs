@@ -5,6 +5,7 @@ mod depending;
 mod holding;
 mod keeping;
 mod neighbours;
+mod offering;
 mod races;
 mod selling;
 mod watching;

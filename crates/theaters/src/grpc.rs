@@ -88,7 +88,7 @@ impl TheatersService for Service {
         let id = fields::id("theater.id", &theater.id)?;
         let mask = Mask::parse(
             message.update_mask.as_ref(),
-            &["display_name", "address", "time_zone", "currency_code"],
+            &["display_name", "address", "time_zone", "currency_code", "refund_policy"],
         )?;
         let change = read::theater_change(theater, &mask)?;
         Ok(Response::new(self.change_theater(&caller, &key, id, &change).await?))

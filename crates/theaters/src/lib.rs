@@ -36,8 +36,11 @@ use crate::error::Error;
 pub const NAME: &str = "theaters";
 
 /// The service's tables.
-pub static MIGRATIONS: Migrations =
-    Migrations::new(&[migration!(1, "migrations/0001_theaters.sql"), idempotency::MIGRATION]);
+pub static MIGRATIONS: Migrations = Migrations::new(&[
+    migration!(1, "migrations/0001_theaters.sql"),
+    migration!(2, "migrations/0002_refund_policy.sql"),
+    idempotency::MIGRATION,
+]);
 
 /// Seats of all layouts that are kept decoded: some hundred halls, 15 MB.
 const MOST_SEATS_KEPT: u64 = 50_000;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use moviebooking_auth::Caller;
-use moviebooking_domain::{id::TheaterId, money::Currency};
+use moviebooking_domain::{id::TheaterId, money::Currency, refund::RefundPolicy};
 use moviebooking_fields::{self as fields, Page};
 use moviebooking_proto::theaters::v1 as wire;
 use moviebooking_store::{Tx, idempotency::Request};
@@ -18,6 +18,8 @@ pub(crate) struct Theater {
     /// As the IANA database writes it.
     pub(crate) time_zone: String,
     pub(crate) currency: Currency,
+    /// None where only staff pays back.
+    pub(crate) refund_policy: Option<RefundPolicy>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) closed: bool,
@@ -42,6 +44,8 @@ pub(crate) struct NewTheater {
     pub(crate) address: Address,
     pub(crate) time_zone: String,
     pub(crate) currency: Currency,
+    /// None where only staff pays back.
+    pub(crate) refund_policy: Option<RefundPolicy>,
 }
 
 /// A change of a theater: what is `None` stays.
@@ -51,6 +55,8 @@ pub(crate) struct TheaterChange {
     pub(crate) address: Option<Address>,
     pub(crate) time_zone: Option<String>,
     pub(crate) currency: Option<Currency>,
+    /// `Some(None)` takes it away.
+    pub(crate) refund_policy: Option<Option<RefundPolicy>>,
     /// The version that the caller has seen; empty when they do not care.
     pub(crate) etag: String,
 }
@@ -62,13 +68,14 @@ impl Service {
         new: &NewTheater,
     ) -> Result<wire::Theater, Error> {
         self.once(request, |mut tx, now| async move {
-            let NewTheater { display_name, address, time_zone, currency } = new.clone();
+            let NewTheater { display_name, address, time_zone, currency, refund_policy } = new.clone();
             let theater = Theater {
                 id: TheaterId::new(now),
                 display_name,
                 address,
                 time_zone,
                 currency,
+                refund_policy,
                 created_at: now,
                 updated_at: now,
                 closed: false,
@@ -112,11 +119,13 @@ impl Service {
             {
                 return Err(Error::Fixed(field));
             }
-            let TheaterChange { display_name, address, time_zone, currency, etag: _ } = change.clone();
+            let TheaterChange { display_name, address, time_zone, currency, refund_policy, etag: _ } =
+                change.clone();
             theater.display_name = display_name.unwrap_or(theater.display_name);
             theater.address = address.unwrap_or(theater.address);
             theater.time_zone = time_zone.unwrap_or(theater.time_zone);
             theater.currency = currency.unwrap_or(theater.currency);
+            theater.refund_policy = refund_policy.unwrap_or(theater.refund_policy);
             theater.updated_at = now;
             theater.version += 1;
             store::change_theater(&mut tx, &theater).await?;

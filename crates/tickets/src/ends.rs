@@ -80,13 +80,14 @@ impl Service {
         .await
     }
 
-    /// Voids these tickets of a payment, or all of them when none is named; if one was let in, none. Those that are
-    /// void already stay as they are.
+    /// Voids these tickets of a payment, or all of them when none is named; if one was let in, none, unless those are to
+    /// be left. Those that are void already stay as they are.
     pub(crate) async fn void_of_payment(
         &self,
         payment: PaymentId,
         ids: &[TicketId],
         reason: &str,
+        leave_checked_in: bool,
     ) -> Result<Vec<Ticket>, TicketError> {
         retry(|| async {
             let mut tx = self.db.begin().await?;
@@ -100,7 +101,8 @@ impl Service {
                 return Err(TicketError::NotOfPayment(unknown));
             }
             tickets.retain(|ticket| ids.is_empty() || ids.contains(&ticket.id));
-            if let Some(used) = tickets.iter().find(|ticket| ticket.voided.is_none()) {
+            let used = tickets.iter().find(|ticket| ticket.voided.is_none());
+            if let Some(used) = used.filter(|_| !leave_checked_in) {
                 return Err(already_ended(used));
             }
             tx.commit().await?;

@@ -33,8 +33,11 @@ pub(crate) use error::TicketError;
 pub const NAME: &str = "tickets";
 
 /// Its database.
-pub static MIGRATIONS: Migrations =
-    Migrations::new(&[migration!(1, "migrations/0001_tickets.sql"), idempotency::MIGRATION]);
+pub static MIGRATIONS: Migrations = Migrations::new(&[
+    migration!(1, "migrations/0001_tickets.sql"),
+    migration!(2, "migrations/0002_refund_policy.sql"),
+    idempotency::MIGRATION,
+]);
 
 /// The tickets service. Clone it freely.
 #[derive(Clone)]

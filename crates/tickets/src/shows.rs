@@ -67,6 +67,11 @@ impl Shows {
             start: fields::time::required("start_time", showtime.start_time.as_ref())
                 .map_err(|problem| unexpected(&problem))?,
             time_zone: showtime.time_zone,
+            refund_policy: theater
+                .refund_policy
+                .map(|policy| fields::refund::from_wire("refund_policy", policy))
+                .transpose()
+                .map_err(|problem| unexpected(&problem))?,
         }))
     }
 }

@@ -4,6 +4,7 @@ use jiff::{Timestamp, Zoned, tz::TimeZone};
 use moviebooking_domain::{
     id::{PaymentId, ReservationId, ShowtimeId, TheaterId, TicketId, UserId},
     money::Money,
+    refund::RefundPolicy,
 };
 
 /// An issued ticket.
@@ -51,6 +52,8 @@ pub(crate) struct Show {
     pub(crate) start: Timestamp,
     /// IANA name.
     pub(crate) time_zone: String,
+    /// How buyers may return tickets; none where only staff pays back.
+    pub(crate) refund_policy: Option<RefundPolicy>,
 }
 
 impl Show {

@@ -181,6 +181,7 @@ answers! { ReservationsService {
 answers! { ReservationsInternal {
     confirm_reservation(ConfirmReservationRequest) -> Reservation;
     free_seats(FreeSeatsRequest) -> Reservation;
+    offer_seats(OfferSeatsRequest) -> OfferSeatsResponse;
     close_showtime(CloseShowtimeRequest) -> ();
 } }
 

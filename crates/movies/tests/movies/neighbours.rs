@@ -9,8 +9,8 @@ use std::{
 use moviebooking_proto::{
     Problem, Reason, google,
     reservations::v1::{
-        CloseShowtimeRequest, ConfirmReservationRequest, FreeSeatsRequest, Reservation,
-        reservations_internal_server::ReservationsInternal,
+        CloseShowtimeRequest, ConfirmReservationRequest, FreeSeatsRequest, OfferSeatsRequest,
+        OfferSeatsResponse, Reservation, reservations_internal_server::ReservationsInternal,
     },
     theaters::v1::{self as theaters, Hall, Theater, theaters_service_server::TheatersService},
 };
@@ -82,4 +82,5 @@ answers! {
     }
     confirm_reservation(ConfirmReservationRequest) -> Reservation;
     free_seats(FreeSeatsRequest) -> Reservation;
+    offer_seats(OfferSeatsRequest) -> OfferSeatsResponse;
 }

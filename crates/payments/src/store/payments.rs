@@ -1,11 +1,12 @@
 //! What a checkout writes.
 
 use moviebooking_domain::id::PaymentId;
+use moviebooking_proto::payments::v1::Offer;
 use moviebooking_store::{Row, StoreError, Tx, Value, retry, sql};
 use prost::Message as _;
 use secrecy::ExposeSecret as _;
 
-use super::{Store, append};
+use super::{Store, append, rows::encode_offers};
 use crate::payment::{BoughtTicket, Event, Payment};
 
 impl Store {
@@ -24,7 +25,7 @@ impl Store {
         .await
     }
 
-    /// Replaces `before` by `after`, one step on, with the event and the tickets that the step brought. False when
+    /// Replaces `before` by `after`, one step on, with the event, the tickets and the offers that the step brought. False when
     /// `before` is no longer what the database has, or its lease was lost: then nothing is written.
     pub(crate) async fn advance_payment(
         &self,
@@ -39,6 +40,9 @@ impl Store {
             append(&mut tx, after.id, row.get("version")?, after.updated_at, event).await?;
             if !tickets.is_empty() {
                 insert_tickets(&mut tx, after.id, tickets).await?;
+            }
+            if after.offers != before.offers {
+                insert_offers(&mut tx, after.id, &after.offers).await?;
             }
             tx.commit().await?;
             Ok(true)
@@ -111,6 +115,15 @@ async fn insert_tickets(tx: &mut Tx, payment: PaymentId, tickets: &[BoughtTicket
         [payment.into(), ordinal.into(), ticket.id.into(), (&ticket.seat).into(), ticket.price.into()]
     }));
     insert.execute(tx).await.map(drop)
+}
+
+async fn insert_offers(tx: &mut Tx, payment: PaymentId, offers: &[Offer]) -> Result<(), StoreError> {
+    sql("INSERT INTO payment_offers (payment_id, offers) VALUES ($1, $2)")
+        .bind(payment)
+        .bind(encode_offers(offers))
+        .execute(tx)
+        .await
+        .map(drop)
 }
 
 fn token(payment: &Payment) -> Option<&str> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use moviebooking_domain::id::{PaymentId, RefundId, ReservationId, TicketId, UserId};
 use moviebooking_store::{Executor, StoreError, sql};
 
-use super::Store;
+use super::{Store, rows::offers};
 use crate::{
     payment::{BoughtTicket, PastEvent, Payment},
     refund::Refund,
@@ -21,11 +21,11 @@ pub(crate) struct Listing {
 }
 
 impl Store {
-    /// A payment with its tickets.
+    /// A payment with its tickets and offers.
     pub(crate) async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
         let row = sql("SELECT * FROM payments WHERE id = $1").bind(id).fetch_optional(&self.db).await?;
         let Some(row) = row else { return Ok(None) };
-        self.with_tickets(vec![Payment::read(&row)?]).await.map(|payments| payments.into_iter().next())
+        self.complete(vec![Payment::read(&row)?]).await.map(|payments| payments.into_iter().next())
     }
 
     /// The payment that a buyer began with an idempotency key.
@@ -37,7 +37,7 @@ impl Store {
         let query = sql("SELECT * FROM payments WHERE user_id = $1 AND request_id = $2");
         let row = query.bind(buyer).bind(request_id).fetch_optional(&self.db).await?;
         let Some(row) = row else { return Ok(None) };
-        self.with_tickets(vec![Payment::read(&row)?]).await.map(|payments| payments.into_iter().next())
+        self.complete(vec![Payment::read(&row)?]).await.map(|payments| payments.into_iter().next())
     }
 
     /// Payments, newest first.
@@ -54,7 +54,7 @@ impl Store {
         }
         query.push(" ORDER BY id DESC LIMIT ").push_bind(listing.limit);
         let rows = query.fetch_all(&self.db).await?;
-        self.with_tickets(rows.iter().map(Payment::read).collect::<Result<_, _>>()?).await
+        self.complete(rows.iter().map(Payment::read).collect::<Result<_, _>>()?).await
     }
 
     /// What happened to a payment, oldest first.
@@ -91,12 +91,18 @@ impl Store {
         rows.iter().map(BoughtTicket::read).collect()
     }
 
-    async fn with_tickets(&self, mut payments: Vec<Payment>) -> Result<Vec<Payment>, StoreError> {
+    /// Adds the tickets and offers, which have tables of their own.
+    async fn complete(&self, mut payments: Vec<Payment>) -> Result<Vec<Payment>, StoreError> {
         let completed = payments.iter().filter(|payment| payment.completed_at.is_some());
         let completed: Vec<PaymentId> = completed.map(|payment| payment.id).collect();
         let mut tickets = ticket_ids(&self.db, completed).await?;
         for payment in &mut payments {
             payment.ticket_ids = tickets.remove(&payment.id).unwrap_or_default();
+            if payment.came_too_late() {
+                let query = sql("SELECT offers FROM payment_offers WHERE payment_id = $1").bind(payment.id);
+                let row = query.fetch_optional(&self.db).await?;
+                payment.offers = row.as_ref().map(offers).transpose()?.unwrap_or_default();
+            }
         }
         Ok(payments)
     }

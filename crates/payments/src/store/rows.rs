@@ -1,7 +1,7 @@
 //! Rows of the payments database as what they are.
 
 use moviebooking_domain::money::Money;
-use moviebooking_proto::{Reason, tickets::v1::IssueTicketsRequest};
+use moviebooking_proto::{Reason, payments::v1::Offer, tickets::v1::IssueTicketsRequest};
 use moviebooking_store::{Row, StoreError};
 use prost::Message as _;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Payment {
-    /// A row of `payments`, without its tickets.
+    /// A row of `payments`, without its tickets and offers.
     pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
         let order: Vec<u8> = row.get("ticket_order")?;
         Ok(Self {
@@ -40,6 +40,7 @@ impl Payment {
             completed_at: row.get("completed_at")?,
             lease: Lease::read(row)?,
             ticket_ids: Vec::new(),
+            offers: Vec::new(),
         })
     }
 }
@@ -77,6 +78,23 @@ impl PastEvent {
             detail: row.get("detail")?,
         })
     }
+}
+
+/// The column `payment_offers.offers`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Offers {
+    #[prost(message, repeated, tag = "1")]
+    offers: Vec<Offer>,
+}
+
+pub(super) fn encode_offers(offers: &[Offer]) -> Vec<u8> {
+    Offers { offers: offers.to_vec() }.encode_to_vec()
+}
+
+/// A row of `payment_offers`.
+pub(super) fn offers(row: &Row) -> Result<Vec<Offer>, StoreError> {
+    let encoded: Vec<u8> = row.get("offers")?;
+    Offers::decode(encoded.as_slice()).map(|offers| offers.offers).map_err(|error| corrupt("offers", error))
 }
 
 fn key(row: &Row) -> Result<Key, StoreError> {

@@ -27,14 +27,17 @@ enum Death {
     AfterTheEffect,
 }
 
-/// How a checkout gets into a state: the token, and whether its tickets are refused.
-fn way_to(state: State) -> Option<(&'static str, bool)> {
+/// How a checkout gets into a state: the token, and which call is refused with what.
+fn way_to(state: State) -> Option<(&'static str, Option<(&'static str, Reason)>)> {
     match state {
         State::Created | State::Authorised | State::Confirmed | State::Captured => {
-            Some(("tok_approve", false))
+            Some(("tok_approve", None))
         }
-        State::Freeing | State::Voiding => Some(("tok_capture_fails", false)),
-        State::Returning | State::Repaying => Some(("tok_approve", true)),
+        State::Freeing | State::Voiding => Some(("tok_capture_fails", None)),
+        State::Offering => Some(("tok_approve", Some(("confirm", Reason::HoldExpired)))),
+        State::Returning | State::Repaying => {
+            Some(("tok_approve", Some(("issue", Reason::ShowtimeCancelled))))
+        }
         State::Completed | State::Declined | State::Voided | State::Refunded | State::PartiallyRefunded => {
             None
         }
@@ -62,12 +65,12 @@ both_engines! {
         let checkout = world.checkout();
         for state in State::ALL {
             assert_eq!(way_to(state).is_none(), state.step().is_none(), "{state:?}");
-            let (Some((token, refuse)), Some(step)) = (way_to(state), state.step()) else { continue };
+            let (Some((token, refusal)), Some(step)) = (way_to(state), state.step()) else { continue };
             for death in [Death::BeforeTheEffect, Death::AfterTheEffect] {
                 let reservation = world.hold(&buyer, &[700, 600]);
                 let bill = world.bill(&reservation, token);
-                if refuse {
-                    world.faults.next("issue", Fault::Refused(Reason::ShowtimeCancelled), 1);
+                if let Some((call, reason)) = refusal {
+                    world.faults.next(call, Fault::Refused(reason), 1);
                 }
                 let left = run_to(&checkout, begin(&world, &buyer, &bill).await, state).await;
                 if let Death::AfterTheEffect = death {
@@ -79,9 +82,9 @@ both_engines! {
                 world.clock.advance(LEASE);
                 world.service.tick().await.unwrap();
                 let ended = world.service.store.payment(left.id).await.unwrap().unwrap().state;
-                let expected = match (token, refuse) {
-                    ("tok_capture_fails", _) => State::Voided,
-                    (_, true) => State::Refunded,
+                let expected = match (token, refusal) {
+                    ("tok_capture_fails", _) | (_, Some(("confirm", _))) => State::Voided,
+                    (_, Some(_)) => State::Refunded,
                     _ => State::Completed,
                 };
                 assert_eq!(ended, expected, "{state:?} {death:?}");

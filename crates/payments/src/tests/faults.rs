@@ -70,21 +70,6 @@ both_engines! {
         world.check().await;
     }
 
-    async fn a_hold_that_expires_before_its_confirmation_is_not_charged(db: Db) {
-        let (world, buyer) = (World::new(db).await, customer());
-        let reservation = world.hold(&buyer, &[900]);
-        let bill = world.bill(&reservation, "tok_approve");
-        world.faults.next("confirm", Fault::Down, 1);
-        assert_eq!(reason(&world.charge(&buyer, &bill).await), Some(Reason::Unavailable));
-        world.clock.advance(jiff::SignedDuration::from_mins(11));
-        let outcome = world.charge(&buyer, &bill).await;
-        assert_eq!(reason(&outcome), Some(Reason::PaymentVoided));
-        let info = outcome.unwrap_err().get_details_error_info().unwrap();
-        assert_eq!(info.metadata["cause"], "HOLD_EXPIRED");
-        assert_eq!(world.payment_for(&reservation).await.state(), PaymentState::Voided);
-        world.check().await;
-    }
-
     async fn seats_that_cannot_be_freed_do_not_keep_the_money(db: Db) {
         let (world, buyer) = (World::new(db).await, customer());
         let reservation = world.hold(&buyer, &[900]);

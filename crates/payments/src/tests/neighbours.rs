@@ -2,11 +2,14 @@
 //! in which a call can fail.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex},
 };
 
-use moviebooking_domain::{clock::Clock as _, clock::ManualClock, id::TicketId};
+use moviebooking_domain::{
+    clock::{Clock as _, ManualClock},
+    id::{ReservationId, ShowtimeId, TicketId},
+};
 use moviebooking_proto::{
     Problem, Reason,
     reservations::v1::{
@@ -97,6 +100,8 @@ fn refused<T>(reason: Reason) -> Result<T, Status> {
 /// Reservations by id.
 #[derive(Clone)]
 pub(super) struct Reservations {
+    /// Those whose seats another buyer took after they had expired.
+    pub(super) gone: Arc<Mutex<HashSet<String>>>,
     pub(super) held: Arc<Mutex<HashMap<String, Reservation>>>,
     pub(super) faults: Arc<Faults>,
     pub(super) clock: Arc<ManualClock>,
@@ -183,12 +188,45 @@ impl ReservationsInternal for Reservations {
                 _ if reservation.payment_id == message.payment_id => return Ok(reservation),
                 ReservationState::Confirmed => return refused(Reason::AlreadyPaid),
                 ReservationState::Released => return refused(Reason::HoldReleased),
-                _ => return refused(Reason::HoldExpired),
+                _ if self.gone.lock().unwrap().contains(&reservation.id) => {
+                    return refused(Reason::HoldExpired);
+                }
+                _ => {}
             }
             reservation.set_state(ReservationState::Confirmed);
             reservation.payment_id.clone_from(&message.payment_id);
             self.held.lock().unwrap().insert(reservation.id.clone(), reservation.clone());
             Ok(reservation)
+        })
+        .await
+    }
+
+    async fn offer_seats(
+        &self,
+        request: Request<reservations::OfferSeatsRequest>,
+    ) -> Result<Response<reservations::OfferSeatsResponse>, Status> {
+        let message = request.get_ref();
+        answer(&self.faults, "offer", || {
+            let lost = self.now(&message.reservation_id)?;
+            let mut held = self.held.lock().unwrap();
+            if !held.values().any(|offer| offer.offered_for == message.payment_id) {
+                for days in [0, 1] {
+                    let expires = self.clock.now() + jiff::SignedDuration::from_mins(5);
+                    let mut offer = Reservation {
+                        id: ReservationId::new(self.clock.now()).to_string(),
+                        showtime_id: ShowtimeId::from(uuid::Uuid::from_u128(9 + days)).to_string(),
+                        expire_time: Some(moviebooking_fields::time::to_wire(expires)),
+                        offered_for: message.payment_id.clone(),
+                        ..lost.clone()
+                    };
+                    offer.set_state(ReservationState::Active);
+                    held.insert(offer.id.clone(), offer);
+                }
+            }
+            let offers = held.values().filter(|offer| offer.offered_for == message.payment_id);
+            let mut offers: Vec<Reservation> = offers.cloned().collect();
+            offers.sort_by(|one, other| one.showtime_id.cmp(&other.showtime_id));
+            Ok(reservations::OfferSeatsResponse { offers })
         })
         .await
     }

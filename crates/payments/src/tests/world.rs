@@ -138,8 +138,12 @@ impl World {
         let bank = TestDb::sqlite(&sandbox::MIGRATIONS).await;
         let clock = ManualClock::at("2026-11-22T18:00:00Z".parse().unwrap());
         let faults = Faults::none();
-        let reservations =
-            Reservations { held: Arc::default(), faults: Arc::clone(&faults), clock: Arc::clone(&clock) };
+        let reservations = Reservations {
+            gone: Arc::default(),
+            held: Arc::default(),
+            faults: Arc::clone(&faults),
+            clock: Arc::clone(&clock),
+        };
         let tickets = Tickets {
             issued: Arc::new(Mutex::default()),
             faults: Arc::clone(&faults),
@@ -205,6 +209,12 @@ impl World {
         };
         self.reservations.held.lock().unwrap().insert(id.clone(), reservation);
         id
+    }
+
+    /// Lets a hold expire, and another buyer take its seats.
+    pub(super) fn lose(&self, reservation: &str) {
+        self.clock.advance(SignedDuration::from_mins(11));
+        self.reservations.gone.lock().unwrap().insert(reservation.to_owned());
     }
 
     /// The request that pays for a reservation in full.

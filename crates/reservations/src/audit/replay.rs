@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use moviebooking_domain::{
-    id::{ReservationId, ShowtimeId},
+    id::{ReservationId, ShowtimeId, UserId},
     seating::MOST_PER_BUYER,
 };
+use uuid::Uuid;
 
 use crate::{
     board::{Change, ChangeKind, Claim},
@@ -89,12 +90,19 @@ impl Replay {
                 });
             }
         }
-        let own = self.claims.values().filter(|claim| claim.user == user && claim.is_live(change.at)).count();
-        self.must(own <= MOST_PER_BUYER, || format!("a buyer has {own} seats"));
+        self.must_be_within_the_limit(user, change.at);
         let replayed =
             Replayed { state: State::Held, held_at: change.at, expires_at, freed: BTreeSet::new() };
-        let before = self.reservations.insert(id, replayed);
-        self.must(before.is_none(), || format!("{id} was held twice"));
+        // A payment that came late takes the seats again.
+        let over = |before: Replayed| before.state == State::Held && before.expires_at <= change.at;
+        let once = self.reservations.insert(id, replayed).is_none_or(over);
+        self.must(once, || format!("{id} was held twice"));
+    }
+
+    /// Checks how many seats a buyer has. What is only offered has no buyer.
+    fn must_be_within_the_limit(&mut self, user: UserId, at: Timestamp) {
+        let own = self.claims.values().filter(|claim| claim.user == user && claim.is_live(at)).count();
+        self.must(own <= MOST_PER_BUYER || user.uuid() == Uuid::nil(), || format!("a buyer has {own} seats"));
     }
 
     fn changed(&mut self, change: &Change, id: ReservationId) {
@@ -111,12 +119,18 @@ impl Replay {
                 (ChangeKind::Extended, Some(claim)) => {
                     claim.expires_at = change.expires_at.unwrap_or(claim.expires_at)
                 }
-                (ChangeKind::Sold, Some(claim)) => claim.sold = true,
+                (ChangeKind::Sold, Some(claim)) => {
+                    claim.sold = true;
+                    claim.user = change.user.unwrap_or(claim.user);
+                }
                 (ChangeKind::Released | ChangeKind::Freed, _) => {
                     self.claims.remove(seat);
                 }
                 _ => {}
             }
+        }
+        if let (ChangeKind::Sold, Some(user)) = (kind, change.user) {
+            self.must_be_within_the_limit(user, change.at);
         }
         let still = self.claims.values().any(|claim| claim.reservation == id);
         let Some(replayed) = self.reservations.get_mut(&id) else {

@@ -23,6 +23,17 @@ impl ReservationsInternal for Service {
         Ok(Response::new(self.confirm(id, payment).await?))
     }
 
+    async fn offer_seats(
+        &self,
+        request: Request<wire::OfferSeatsRequest>,
+    ) -> Result<Response<wire::OfferSeatsResponse>, Status> {
+        let message = request.into_inner();
+        let id = fields::id("reservation_id", &message.reservation_id)?;
+        let payment = fields::id("payment_id", &message.payment_id)?;
+        let offers = self.offer(id, payment).await?;
+        Ok(Response::new(wire::OfferSeatsResponse { offers }))
+    }
+
     async fn free_seats(
         &self,
         request: Request<wire::FreeSeatsRequest>,

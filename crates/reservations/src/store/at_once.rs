@@ -112,6 +112,7 @@ mod tests {
             created_at: now,
             updated_at: now,
             payment: None,
+            offered_for: None,
         }
     }
 

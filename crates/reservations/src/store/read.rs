@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use moviebooking_domain::id::{ReservationId, ShowtimeId, UserId};
+use moviebooking_domain::id::{PaymentId, ReservationId, ShowtimeId, UserId};
 use moviebooking_store::{Db, Engine, Executor, StoreError, sql};
 
 use crate::{
@@ -119,6 +119,12 @@ pub(crate) async fn reservation(
 ) -> Result<Option<Reservation>, StoreError> {
     let row = sql("SELECT * FROM reservations WHERE id = $1").bind(id).fetch_optional(on).await?;
     row.as_ref().map(rows::reservation).transpose()
+}
+
+/// What was offered for a payment that came too late, the first offer first.
+pub(crate) async fn offers(db: &Db, payment: PaymentId) -> Result<Vec<Reservation>, StoreError> {
+    let query = sql("SELECT * FROM reservations WHERE offered_for = $1 ORDER BY id");
+    query.bind(payment).fetch_all(db).await?.iter().map(rows::reservation).collect()
 }
 
 /// Which reservations a list shows.

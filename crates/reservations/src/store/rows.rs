@@ -45,6 +45,7 @@ pub(super) fn reservation(row: &Row) -> Result<Reservation, StoreError> {
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
         payment: row.get("payment_id")?,
+        offered_for: row.get("offered_for")?,
     })
 }
 

@@ -76,31 +76,9 @@ impl Turn {
     /// # Errors
     /// [`StoreError::CheckViolation`] when one of the seats is taken.
     pub(crate) async fn hold(&mut self, new: &Reservation) -> Result<(), StoreError> {
-        let labels = new.labels();
-        let mut claims = sql("INSERT INTO seat_claims \
-                              (showtime_id, seat, reservation_id, user_id, state, expires_at) VALUES ");
-        claims.push_rows(labels.iter().map(|label| {
-            [
-                self.showtime.into(),
-                label.into(),
-                new.id.into(),
-                new.user.into(),
-                "held".into(),
-                new.expires_at.into(),
-            ]
-        }));
-        // A taken seat gets a state that the table refuses, and with it the whole statement fails.
-        claims
-            .push(
-                " ON CONFLICT (showtime_id, seat) DO UPDATE SET reservation_id = excluded.reservation_id, \
-                 user_id = excluded.user_id, expires_at = excluded.expires_at, \
-                 state = CASE WHEN seat_claims.state = 'held' AND seat_claims.expires_at <= ",
-            )
-            .push_bind(new.created_at)
-            .push(" THEN 'held' ELSE 'taken' END");
-        claims.execute(&mut self.tx).await?;
+        let labels = self.claim(new, new.created_at).await?;
         sql("INSERT INTO reservations (id, showtime_id, theater_id, user_id, state, seats, total_minor, currency, \
-             expires_at, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
+             expires_at, created_at, updated_at, offered_for) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
         .bind(new.id)
         .bind(new.showtime)
         .bind(new.theater)
@@ -112,9 +90,64 @@ impl Turn {
         .bind(new.expires_at)
         .bind(new.created_at)
         .bind(new.updated_at)
+        .bind(new.offered_for)
         .execute(&mut self.tx)
         .await?;
         self.record(ChangeKind::Held, Some(new), labels, new.created_at).await
+    }
+
+    /// Holds the seats of a reservation again whose time was over.
+    ///
+    /// # Errors
+    /// [`StoreError::CheckViolation`] when one of the seats is taken.
+    pub(crate) async fn hold_again(&mut self, to: &Reservation) -> Result<(), StoreError> {
+        let labels = self.claim(to, to.updated_at).await?;
+        self.changed(ChangeKind::Held, to, labels).await.map(drop)
+    }
+
+    /// How many seats the buyer of a reservation has besides its own, held or bought.
+    pub(crate) async fn others_of_buyer(
+        &mut self,
+        of: &Reservation,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let row = sql("SELECT COUNT(*) AS seats FROM seat_claims WHERE showtime_id = $1 AND user_id = $2 \
+                       AND reservation_id <> $3 AND (state = 'sold' OR expires_at > $4)")
+        .bind(self.showtime)
+        .bind(of.user)
+        .bind(of.id)
+        .bind(now)
+        .fetch_one(&mut self.tx)
+        .await?;
+        Ok(usize::try_from(row.get::<u32>("seats")?).unwrap_or(usize::MAX))
+    }
+
+    /// Claims the seats of a hold, taking over those whose hold has expired, and returns their labels.
+    async fn claim(&mut self, hold: &Reservation, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        let labels = hold.labels();
+        let mut claims = sql("INSERT INTO seat_claims \
+                              (showtime_id, seat, reservation_id, user_id, state, expires_at) VALUES ");
+        claims.push_rows(labels.iter().map(|label| {
+            [
+                self.showtime.into(),
+                label.into(),
+                hold.id.into(),
+                hold.claimant().into(),
+                "held".into(),
+                hold.expires_at.into(),
+            ]
+        }));
+        // A taken seat gets a state that the table refuses, and with it the whole statement fails.
+        claims
+            .push(
+                " ON CONFLICT (showtime_id, seat) DO UPDATE SET reservation_id = excluded.reservation_id, \
+                 user_id = excluded.user_id, expires_at = excluded.expires_at, \
+                 state = CASE WHEN seat_claims.state = 'held' AND seat_claims.expires_at <= ",
+            )
+            .push_bind(now)
+            .push(" THEN 'held' ELSE 'taken' END");
+        claims.execute(&mut self.tx).await?;
+        Ok(labels)
     }
 
     /// Writes what became of a reservation whose claims were changed.
@@ -148,11 +181,11 @@ impl Turn {
     /// Turns a hold into a sale; `false` when its seats are not its own any more.
     pub(crate) async fn sell(&mut self, to: &Reservation) -> Result<bool, StoreError> {
         let labels = to.labels();
-        let mut claims =
-            sql("UPDATE seat_claims SET state = 'sold' WHERE showtime_id = $1 AND reservation_id = $2 \
-                              AND state = 'held' AND seat IN ")
-            .bind(self.showtime)
-            .bind(to.id);
+        let mut claims = sql("UPDATE seat_claims SET state = 'sold', user_id = $3 WHERE showtime_id = $1 \
+                 AND reservation_id = $2 AND state = 'held' AND seat IN ")
+        .bind(self.showtime)
+        .bind(to.id)
+        .bind(to.user);
         claims.push_list(&labels);
         if !all(claims.execute(&mut self.tx).await?, &labels) {
             return Ok(false);
@@ -204,16 +237,23 @@ impl Turn {
     /// Takes no more holds of the showtime.
     pub(crate) async fn close(&mut self, now: Timestamp) -> Result<(), StoreError> {
         self.record(ChangeKind::Closed, None, Vec::new(), now).await?;
-        sql("UPDATE showtimes SET sequence = $2, closed = TRUE WHERE showtime_id = $1")
+        sql("UPDATE showtimes SET closed = TRUE WHERE showtime_id = $1")
             .bind(self.showtime)
-            .bind(self.sequence - 1)
             .execute(&mut self.tx)
             .await
             .map(drop)
     }
 
     /// Makes it permanent and returns what has changed.
-    pub(crate) async fn commit(self) -> Result<Vec<Change>, StoreError> {
+    pub(crate) async fn commit(mut self) -> Result<Vec<Change>, StoreError> {
+        // The turn has counted the first one.
+        if self.changes.len() > 1 {
+            sql("UPDATE showtimes SET sequence = $2 WHERE showtime_id = $1")
+                .bind(self.showtime)
+                .bind(self.sequence - 1)
+                .execute(&mut self.tx)
+                .await?;
+        }
         self.tx.commit().await?;
         Ok(self.changes)
     }
@@ -260,7 +300,7 @@ impl Turn {
             ChangeKind::Held | ChangeKind::Extended => of.map(|of| of.expires_at),
             _ => None,
         };
-        let (reservation, user) = (of.map(|of| of.id), of.map(|of| of.user));
+        let (reservation, user) = (of.map(|of| of.id), of.map(Reservation::claimant));
         let change = Change { sequence: self.sequence, kind, reservation, user, seats, expires_at, at };
         sql("INSERT INTO seat_history (showtime_id, sequence, kind, reservation_id, user_id, seats, expires_at, at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")

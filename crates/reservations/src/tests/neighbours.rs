@@ -15,12 +15,12 @@ pub(crate) struct Neighbours {
     pub(crate) layout: theaters::Layout,
 }
 
-/// One RPC that is answered, and those that reservations never call.
+/// RPCs that are answered, and those that reservations never call.
 macro_rules! answers {
-    ($service:ident: $answered:item $($other:ident($request:ty) -> $response:ty;)+) => {
+    ($service:ident: { $($answered:item)+ } $($other:ident($request:ty) -> $response:ty;)+) => {
         #[tonic::async_trait]
         impl $service for Neighbours {
-            $answered
+            $($answered)+
             $(async fn $other(&self, _: Request<$request>) -> Result<Response<$response>, Status> {
                 Err(Status::unimplemented(stringify!($other)))
             })+
@@ -29,7 +29,7 @@ macro_rules! answers {
 }
 
 answers! {
-    MoviesService:
+    MoviesService: {
     async fn get_showtime(
         &self,
         request: Request<movies::GetShowtimeRequest>,
@@ -39,24 +39,43 @@ answers! {
             None => Err(Problem::new(Reason::ShowtimeNotFound, "none").into()),
         }
     }
+
+    async fn list_showtimes(
+        &self,
+        request: Request<movies::ListShowtimesRequest>,
+    ) -> Result<Response<movies::ListShowtimesResponse>, Status> {
+        let asked = request.into_inner();
+        let start = |showtime: &movies::Showtime| showtime.start_time.map(|time| time.seconds);
+        let mut showtimes: Vec<movies::Showtime> = self
+            .showtimes
+            .values()
+            .filter(|showtime| showtime.movie_id == asked.movie_id && showtime.theater_id == asked.theater_id)
+            .filter(|showtime| showtime.state() == movies::ShowtimeState::Scheduled)
+            .filter(|showtime| start(showtime) >= asked.start_time_from.map(|time| time.seconds))
+            .cloned()
+            .collect();
+        showtimes.sort_by_key(start);
+        Ok(Response::new(movies::ListShowtimesResponse { showtimes, next_page_token: String::new() }))
+    }
+    }
     list_movies(movies::ListMoviesRequest) -> movies::ListMoviesResponse;
     get_movie(movies::GetMovieRequest) -> movies::Movie;
     create_movie(movies::CreateMovieRequest) -> movies::Movie;
     update_movie(movies::UpdateMovieRequest) -> movies::Movie;
     delete_movie(movies::DeleteMovieRequest) -> ();
-    list_showtimes(movies::ListShowtimesRequest) -> movies::ListShowtimesResponse;
     create_showtime(movies::CreateShowtimeRequest) -> movies::Showtime;
     update_showtime(movies::UpdateShowtimeRequest) -> movies::Showtime;
     cancel_showtime(movies::CancelShowtimeRequest) -> movies::Showtime;
 }
 
 answers! {
-    TheatersService:
+    TheatersService: {
     async fn get_layout(
         &self,
         _: Request<theaters::GetLayoutRequest>,
     ) -> Result<Response<theaters::Layout>, Status> {
         Ok(Response::new(self.layout.clone()))
+    }
     }
     list_theaters(theaters::ListTheatersRequest) -> theaters::ListTheatersResponse;
     get_theater(theaters::GetTheaterRequest) -> theaters::Theater;

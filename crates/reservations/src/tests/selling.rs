@@ -7,11 +7,17 @@ use moviebooking_proto::{
 
 use super::{
     everywhere,
-    world::{World, fields, reason},
+    world::{World, confirm, fields, reason},
 };
 
 fn freed(reservation: &wire::Reservation) -> Vec<&str> {
     reservation.seats.iter().filter(|seat| seat.freed).map(|seat| seat.label.as_str()).collect()
+}
+
+/// The payment that a reservation was sold to.
+async fn rival_payment(world: &World, id: &str) -> moviebooking_domain::id::PaymentId {
+    let sold = world.get(&world.admin(), id).await.unwrap();
+    moviebooking_domain::id::PaymentId::from(uuid::Uuid::try_parse(&sold.payment_id).unwrap())
 }
 
 everywhere! {
@@ -28,11 +34,49 @@ everywhere! {
         world.must_be_sound().await;
     }
 
-    async fn an_expired_hold_is_not_sold_although_nobody_took_its_seats(world: World) {
-        let held = world.hold(&world.buyer(), &["A1", "A2"]).await.unwrap();
+    async fn an_expired_hold_takes_its_seats_again_if_all_of_them_are_free(world: World) {
+        let (buyer, payment) = (world.buyer(), world.payment());
+        let held = world.hold(&buyer, &["A1", "A2"]).await.unwrap();
+        let other = world.hold(&world.buyer(), &["B1", "B2", "B3"]).await.unwrap();
         world.later(10);
-        assert_eq!(reason(world.confirm(&held.id, world.payment()).await), Reason::HoldExpired);
+        let sold = world.confirm(&held.id, payment).await.unwrap();
+        assert_eq!(sold.state(), ReservationState::Confirmed);
+        assert_eq!(world.confirm(&held.id, payment).await.unwrap(), sold, "a repetition");
+        assert_eq!(world.seats(SeatState::Sold).await, ["A1", "A2"]);
+        // One seat of three was taken meanwhile, held or sold, or taken and given back.
+        let rival = world.hold(&world.buyer(), &["B3", "B4"]).await.unwrap();
+        assert_eq!(reason(world.confirm(&other.id, payment).await), Reason::HoldExpired);
+        world.confirm(&rival.id, world.payment()).await.unwrap();
+        assert_eq!(reason(world.confirm(&other.id, payment).await), Reason::HoldExpired);
+        assert_eq!(world.get(&world.admin(), &other.id).await.unwrap().state(), ReservationState::Expired);
+        world.free(&rival.id, rival_payment(&world, &rival.id).await, &[]).await.unwrap();
+        world.confirm(&other.id, payment).await.unwrap();
+        assert_eq!(world.seats(SeatState::Sold).await, ["A1", "A2", "B1", "B2", "B3"]);
+        world.must_be_sound().await;
+    }
+
+    async fn an_expired_hold_takes_nothing_that_is_no_longer_sold(world: World) {
+        let buyer = world.buyer();
+        let held = world.hold(&buyer, &["A1", "A2"]).await.unwrap();
+        world.later(10);
+        let now = moviebooking_fields::time::to_wire(moviebooking_domain::clock::Clock::now(&*world.clock));
+        let ended = world.told(|showtime| showtime.sales_end_time = Some(now));
+        assert_eq!(reason(confirm(&ended, &held.id, world.payment()).await), Reason::HoldExpired);
+        let cancelled = world.told(|showtime| showtime.set_state(moviebooking_proto::movies::v1::ShowtimeState::Cancelled));
+        assert_eq!(reason(confirm(&cancelled, &held.id, world.payment()).await), Reason::ShowtimeCancelled);
+        assert_eq!(reason(confirm(&world.alone(), &held.id, world.payment()).await), Reason::Unavailable);
+        world.close().await;
+        assert_eq!(reason(world.confirm(&held.id, world.payment()).await), Reason::ShowtimeCancelled);
         assert!(world.seats(SeatState::Sold).await.is_empty());
+        world.must_be_sound().await;
+    }
+
+    async fn an_expired_hold_takes_no_more_seats_than_one_buyer_may_have(world: World) {
+        let buyer = world.buyer();
+        let held = world.hold(&buyer, &["A1", "A2"]).await.unwrap();
+        world.later(10);
+        world.hold(&buyer, &["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9"]).await.unwrap();
+        assert_eq!(reason(world.confirm(&held.id, world.payment()).await), Reason::SeatLimit);
         world.must_be_sound().await;
     }
 

@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) not_yet_on_sale: ShowtimeId,
     pub(crate) no_more_on_sale: ShowtimeId,
     pub(crate) cancelled: ShowtimeId,
+    /// The next two of the movie of `showtime` in the same hall, a day and two days later.
+    pub(crate) next: [ShowtimeId; 2],
     neighbours: Neighbours,
     pub(crate) database: TestDb,
     at_once: bool,
@@ -88,6 +90,13 @@ impl World {
         let not_yet_on_sale = add(hours(1), None, movies::ShowtimeState::Scheduled);
         let no_more_on_sale = add(None, hours(0), movies::ShowtimeState::Scheduled);
         let cancelled = add(None, None, movies::ShowtimeState::Cancelled);
+        let next = [48, 72].map(|start_hours| {
+            let id = ShowtimeId::new(start);
+            let before = showtimes[&showtime.to_string()].clone();
+            let later = movies::Showtime { id: id.to_string(), start_time: hours(start_hours), ..before };
+            showtimes.insert(id.to_string(), later);
+            id
+        });
         let neighbours = Neighbours { showtimes: Arc::new(showtimes), layout: layout() };
         let service = service(&database, &clock, &neighbours, at_once);
         Self {
@@ -98,6 +107,7 @@ impl World {
             not_yet_on_sale,
             no_more_on_sale,
             cancelled,
+            next,
             neighbours,
             database,
             at_once,
@@ -180,6 +190,12 @@ impl World {
 
     pub(crate) async fn confirm(&self, id: &str, payment: PaymentId) -> Result<wire::Reservation, Status> {
         confirm(&self.service, id, payment).await
+    }
+
+    pub(crate) async fn offers(&self, id: &str, payment: PaymentId) -> Vec<wire::Reservation> {
+        let message =
+            wire::OfferSeatsRequest { reservation_id: id.to_owned(), payment_id: payment.to_string() };
+        self.service.offer_seats(Request::new(message)).await.unwrap().into_inner().offers
     }
 
     pub(crate) async fn free(

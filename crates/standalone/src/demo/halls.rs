@@ -1,6 +1,8 @@
 //! The demo's theaters and the layouts of their halls.
 
-use moviebooking_proto::theaters::v1::{Address, Hall, Layout, Row, Seat, SeatCategory, SeatKind, Theater};
+use moviebooking_proto::theaters::v1::{
+    Address, Hall, Layout, RefundPolicy, Row, Seat, SeatCategory, SeatKind, Theater,
+};
 
 /// Hundredths of a drawing unit from one seat to the next, and from one row to the next.
 const PITCH: i32 = 100;
@@ -104,6 +106,12 @@ fn theater(
         }),
         time_zone: time_zone.to_owned(),
         currency_code: currency.to_owned(),
+        // Until two hours before the start, for a tenth of the price.
+        refund_policy: Some(RefundPolicy {
+            until_minutes_before_start: 120,
+            fee_basis_points: 1_000,
+            fee_minor: 0,
+        }),
         ..Theater::default()
     }
 }

@@ -3,6 +3,7 @@
 use moviebooking_domain::{
     layout::{Layout, Violation},
     money::{Currency, InvalidCurrency},
+    refund::RefundPolicy,
 };
 use moviebooking_fields::{self as fields, Mask, layout::from_wire};
 use moviebooking_proto::{Problem, theaters::v1 as wire};
@@ -19,6 +20,7 @@ pub(super) fn new_theater(message: wire::Theater) -> Result<NewTheater, Problem>
         address: address(message.address)?,
         time_zone: zone::name("theater.time_zone", &message.time_zone)?,
         currency: currency(&message.currency_code)?,
+        refund_policy: refund_policy(message.refund_policy)?,
     })
 }
 
@@ -31,6 +33,7 @@ pub(super) fn theater_change(message: wire::Theater, mask: &Mask) -> Result<Thea
             .map(|()| zone::name("theater.time_zone", &message.time_zone))
             .transpose()?,
         currency: wanted("currency_code").map(|()| currency(&message.currency_code)).transpose()?,
+        refund_policy: wanted("refund_policy").map(|()| refund_policy(message.refund_policy)).transpose()?,
         etag: message.etag,
     })
 }
@@ -43,6 +46,10 @@ fn currency(value: &str) -> Result<Currency, Problem> {
     value
         .parse()
         .map_err(|error: InvalidCurrency| Problem::invalid("theater.currency_code", error.to_string()))
+}
+
+fn refund_policy(message: Option<wire::RefundPolicy>) -> Result<Option<RefundPolicy>, Problem> {
+    message.map(|policy| fields::refund::from_wire("theater.refund_policy", policy)).transpose()
 }
 
 /// An address; every part of it may be missing.

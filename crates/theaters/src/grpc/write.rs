@@ -1,6 +1,6 @@
 //! What the use cases give into messages.
 
-use moviebooking_fields::{time, to_etag};
+use moviebooking_fields::{refund, time, to_etag};
 use moviebooking_proto::theaters::v1 as wire;
 
 use crate::{
@@ -19,6 +19,7 @@ impl From<Theater> for wire::Theater {
             create_time: Some(time::to_wire(theater.created_at)),
             update_time: Some(time::to_wire(theater.updated_at)),
             etag: to_etag(theater.version),
+            refund_policy: theater.refund_policy.map(refund::to_wire),
         }
     }
 }

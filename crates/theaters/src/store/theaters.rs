@@ -1,7 +1,7 @@
 //! The table `theaters`.
 
 use jiff::Timestamp;
-use moviebooking_domain::id::TheaterId;
+use moviebooking_domain::{id::TheaterId, refund::RefundPolicy};
 use moviebooking_store::{Db, Executor, Row, StoreError, Tx, sql};
 use uuid::Uuid;
 
@@ -9,10 +9,10 @@ use super::{join, split};
 use crate::theaters::{Address, Theater};
 
 pub(crate) async fn open_theater(tx: &mut Tx, theater: &Theater) -> Result<(), StoreError> {
-    let address = &theater.address;
+    let (address, policy) = (&theater.address, theater.refund_policy);
     sql("INSERT INTO theaters (id, display_name, address_lines, postal_code, city, region, country_code, \
-         time_zone, currency, created_at, updated_at, version) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
+         time_zone, currency, created_at, updated_at, version, refund_until_minutes, refund_fee_basis_points, \
+         refund_fee_minor) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)")
     .bind(theater.id)
     .bind(&theater.display_name)
     .bind(join(&address.lines))
@@ -25,6 +25,9 @@ pub(crate) async fn open_theater(tx: &mut Tx, theater: &Theater) -> Result<(), S
     .bind(theater.created_at)
     .bind(theater.updated_at)
     .bind(theater.version)
+    .bind(policy.map(|policy| i64::from(policy.until_minutes_before_start)))
+    .bind(policy.map(|policy| i64::from(policy.fee_basis_points)))
+    .bind(policy.map(|policy| policy.fee_minor))
     .execute(tx)
     .await
     .map(drop)
@@ -58,9 +61,10 @@ pub(crate) async fn theater_has_halls(tx: &mut Tx, id: TheaterId) -> Result<bool
 }
 
 pub(crate) async fn change_theater(tx: &mut Tx, theater: &Theater) -> Result<(), StoreError> {
-    let address = &theater.address;
+    let (address, policy) = (&theater.address, theater.refund_policy);
     sql("UPDATE theaters SET display_name = $2, address_lines = $3, postal_code = $4, city = $5, region = $6, \
-         country_code = $7, time_zone = $8, currency = $9, updated_at = $10, version = $11 WHERE id = $1")
+         country_code = $7, time_zone = $8, currency = $9, updated_at = $10, version = $11, \
+         refund_until_minutes = $12, refund_fee_basis_points = $13, refund_fee_minor = $14 WHERE id = $1")
     .bind(theater.id)
     .bind(&theater.display_name)
     .bind(join(&address.lines))
@@ -72,6 +76,9 @@ pub(crate) async fn change_theater(tx: &mut Tx, theater: &Theater) -> Result<(),
     .bind(theater.currency.code())
     .bind(theater.updated_at)
     .bind(theater.version)
+    .bind(policy.map(|policy| i64::from(policy.until_minutes_before_start)))
+    .bind(policy.map(|policy| i64::from(policy.fee_basis_points)))
+    .bind(policy.map(|policy| policy.fee_minor))
     .execute(tx)
     .await
     .map(drop)
@@ -105,9 +112,21 @@ fn read(row: &Row) -> Result<Theater, StoreError> {
         currency: currency.parse().map_err(|source: moviebooking_domain::money::InvalidCurrency| {
             StoreError::Corrupt { column: "currency".to_owned(), source: source.into() }
         })?,
+        refund_policy: refund_policy(row)?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
         closed: row.get::<Option<Timestamp>>("closed_at")?.is_some(),
         version: row.get("version")?,
+    })
+}
+
+fn refund_policy(row: &Row) -> Result<Option<RefundPolicy>, StoreError> {
+    let parts: (Option<i32>, Option<i32>, Option<i64>) =
+        (row.get("refund_until_minutes")?, row.get("refund_fee_basis_points")?, row.get("refund_fee_minor")?);
+    Ok(match parts {
+        (Some(until_minutes_before_start), Some(fee_basis_points), Some(fee_minor)) => {
+            Some(RefundPolicy { until_minutes_before_start, fee_basis_points, fee_minor })
+        }
+        _ => None,
     })
 }

@@ -186,4 +186,31 @@ moviebooking_store::both_engines! {
         assert_eq!(refused(theater(&service, &new_key()).await).0, Reason::TheaterNotFound);
         assert_eq!(refused(theater(&service, "7").await), (Reason::InvalidArgument, vec!["id".to_owned()]));
     }
+
+    async fn a_refund_policy_is_set_changed_and_taken_away(db: Db) {
+        let service = service(db);
+        let policy = wire::RefundPolicy { until_minutes_before_start: 120, fee_basis_points: 250, fee_minor: 50 };
+        let request = wire::CreateTheaterRequest {
+            theater: Some(wire::Theater { refund_policy: Some(policy), ..berlin() }),
+            request_id: new_key(),
+        };
+        let opened = sent(service.create_theater(by(&admin(), request)).await);
+        assert_eq!(opened.refund_policy, Some(policy));
+        let strict = wire::RefundPolicy { until_minutes_before_start: 43_200, fee_basis_points: 10_000, ..policy };
+        for wanted in [Some(strict), None] {
+            let change = wire::Theater { refund_policy: wanted, etag: String::new(), ..opened.clone() };
+            let changed = sent(service.update_theater(by(&admin(), update(change, &["refund_policy"]))).await);
+            assert_eq!(changed.refund_policy, wanted);
+            assert_eq!(sent(theater(&service, &opened.id).await), changed);
+        }
+        for (field, wrong_policy) in [
+            ("until_minutes_before_start", wire::RefundPolicy { until_minutes_before_start: -1, ..policy }),
+            ("until_minutes_before_start", wire::RefundPolicy { until_minutes_before_start: 43_201, ..policy }),
+            ("fee_basis_points", wire::RefundPolicy { fee_basis_points: 10_001, ..policy }),
+            ("fee_minor", wire::RefundPolicy { fee_minor: -1, ..policy }),
+        ] {
+            let refused = wrong(&service, |theater| theater.refund_policy = Some(wrong_policy)).await;
+            assert_eq!(refused, format!("theater.refund_policy.{field}"));
+        }
+    }
 }

@@ -49,7 +49,7 @@ impl TicketsInternal for Service {
             .map(|(at, id): (usize, _)| fields::id(&format!("ticket_ids[{at}]"), id))
             .collect::<Result<_, _>>()?;
         let reason = fields::long_text("reason", &request.reason, 0, LONGEST_REASON)?;
-        let tickets = self.void_of_payment(payment, &ids, &reason).await?;
+        let tickets = self.void_of_payment(payment, &ids, &reason, request.leave_checked_in).await?;
         Ok(Response::new(VoidTicketsResponse { tickets: tickets.iter().map(Into::into).collect() }))
     }
 }

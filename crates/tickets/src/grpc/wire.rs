@@ -1,7 +1,7 @@
 //! From domain values to messages.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use moviebooking_fields::{time, to_money};
+use moviebooking_fields::{refund, time, to_money};
 use moviebooking_proto::tickets::v1 as wire;
 
 use crate::{code::PublicKey, ticket::Ticket};
@@ -38,6 +38,7 @@ impl From<&Ticket> for wire::Ticket {
             check_in_time: checked_in.map(|check_in| time::to_wire(check_in.at)),
             checked_in_by: checked_in.map_or_else(String::new, |check_in| check_in.by.to_string()),
             void_time: voided.as_ref().map(|voided| time::to_wire(voided.at)),
+            refund_policy: show.refund_policy.map(refund::to_wire),
             void_reason: voided.as_ref().map_or_else(String::new, |voided| voided.reason.clone()),
         }
     }

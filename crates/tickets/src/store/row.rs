@@ -1,6 +1,9 @@
 //! A ticket as a row.
 
-use moviebooking_domain::money::{InvalidCurrency, Money};
+use moviebooking_domain::{
+    money::{InvalidCurrency, Money},
+    refund::RefundPolicy,
+};
 use moviebooking_store::{Row, StoreError, Value};
 
 use crate::ticket::{CheckIn, Sale, Seat, Show, Ticket, Voided};
@@ -9,7 +12,8 @@ use crate::ticket::{CheckIn, Sale, Seat, Show, Ticket, Voided};
 macro_rules! issued_columns {
     () => {
         "id, payment_id, reservation_id, showtime_id, theater_id, user_id, seat, seat_row, category, price_minor, \
-         currency, movie_title, theater_name, theater_address, hall_name, starts_at, time_zone, code, issued_at"
+         currency, movie_title, theater_name, theater_address, hall_name, starts_at, time_zone, code, issued_at, \
+         refund_until_minutes, refund_fee_basis_points, refund_fee_minor"
     };
 }
 
@@ -26,7 +30,7 @@ macro_rules! columns {
 pub(super) use {columns, issued_columns};
 
 /// What is written when the ticket is issued.
-pub(super) fn values(ticket: &Ticket) -> [Value; 19] {
+pub(super) fn values(ticket: &Ticket) -> [Value; 22] {
     let Ticket { id, sale, seat, show, code, issued, .. } = ticket;
     [
         (*id).into(),
@@ -48,6 +52,9 @@ pub(super) fn values(ticket: &Ticket) -> [Value; 19] {
         (&show.time_zone).into(),
         code.into(),
         (*issued).into(),
+        show.refund_policy.map(|policy| i64::from(policy.until_minutes_before_start)).into(),
+        show.refund_policy.map(|policy| i64::from(policy.fee_basis_points)).into(),
+        show.refund_policy.map(|policy| policy.fee_minor).into(),
     ]
 }
 
@@ -82,6 +89,7 @@ pub(super) fn ticket(row: &Row) -> Result<Ticket, StoreError> {
             hall_name: row.get("hall_name")?,
             start: row.get("starts_at")?,
             time_zone: row.get("time_zone")?,
+            refund_policy: refund_policy(row)?,
         },
         code: row.get("code")?,
         issued: row.get("issued_at")?,
@@ -92,6 +100,17 @@ pub(super) fn ticket(row: &Row) -> Result<Ticket, StoreError> {
 
 pub(super) fn tickets(rows: &[Row]) -> Result<Vec<Ticket>, StoreError> {
     rows.iter().map(ticket).collect()
+}
+
+fn refund_policy(row: &Row) -> Result<Option<RefundPolicy>, StoreError> {
+    let parts: (Option<i32>, Option<i32>, Option<i64>) =
+        (row.get("refund_until_minutes")?, row.get("refund_fee_basis_points")?, row.get("refund_fee_minor")?);
+    Ok(match parts {
+        (Some(until_minutes_before_start), Some(fee_basis_points), Some(fee_minor)) => {
+            Some(RefundPolicy { until_minutes_before_start, fee_basis_points, fee_minor })
+        }
+        _ => None,
+    })
 }
 
 fn price(row: &Row) -> Result<Money, StoreError> {

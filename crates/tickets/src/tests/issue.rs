@@ -43,6 +43,8 @@ both_engines! {
         assert_eq!(ticket.hall_name, "Saal 1");
         assert_eq!(ticket.local_start_time, "2026-11-22T20:15:00+01:00");
         assert_eq!(ticket.price.as_ref().unwrap().amount_minor, 1250);
+        let policy = ticket.refund_policy.unwrap();
+        assert_eq!((policy.until_minutes_before_start, policy.fee_basis_points, policy.fee_minor), (120, 1_000, 50));
         // What was sold does not change with the catalogue.
         world.neighbours.change(|showtime| showtime.movie_title = "Renamed".to_owned());
         assert_eq!(world.issue(&sale).await.unwrap(), tickets);

@@ -24,7 +24,7 @@ use moviebooking_proto::{
         Address, CreateHallRequest, CreateTheaterRequest, DeleteHallRequest, DeleteTheaterRequest,
         ExportLayoutRequest, GetHallRequest, GetLayoutRequest, GetTheaterRequest, Hall, ImportLayoutRequest,
         Layout, ListHallsRequest, ListHallsResponse, ListTheatersRequest, ListTheatersResponse,
-        PublishLayoutRequest, Theater, UpdateHallRequest, UpdateTheaterRequest,
+        PublishLayoutRequest, RefundPolicy, Theater, UpdateHallRequest, UpdateTheaterRequest,
         theaters_service_server::{TheatersService, TheatersServiceServer},
     },
 };
@@ -68,6 +68,11 @@ impl Neighbours {
             display_name: "Kino am Park".to_owned(),
             address: Some(address),
             time_zone: "Europe/Berlin".to_owned(),
+            refund_policy: Some(RefundPolicy {
+                until_minutes_before_start: 120,
+                fee_basis_points: 1_000,
+                fee_minor: 50,
+            }),
             ..Theater::default()
         };
         let answers = Answers {

@@ -40,6 +40,7 @@ fn ticket(title: &str) -> Ticket {
             hall_name: "Saal 1".to_owned(),
             start: "2026-11-22T19:15:00Z".parse().unwrap(),
             time_zone: "Europe/Berlin".to_owned(),
+            refund_policy: None,
         },
         code: format!("MBT1.{}", "AB2C".repeat(43)),
         issued: Timestamp::UNIX_EPOCH,

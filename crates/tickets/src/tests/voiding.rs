@@ -27,10 +27,20 @@ impl World {
     }
 
     async fn refund(&self, payment: &str, tickets: &[&str]) -> Result<Vec<Ticket>, Status> {
+        self.give_back(payment, tickets, false).await
+    }
+
+    async fn give_back(
+        &self,
+        payment: &str,
+        tickets: &[&str],
+        leave_checked_in: bool,
+    ) -> Result<Vec<Ticket>, Status> {
         let request = VoidTicketsRequest {
             payment_id: payment.to_owned(),
             ticket_ids: tickets.iter().map(ToString::to_string).collect(),
             reason: "refunded".to_owned(),
+            leave_checked_in,
         };
         Ok(self.service.void_tickets(by(&payments(), request)).await?.into_inner().tickets)
     }
@@ -128,6 +138,18 @@ both_engines! {
             let tickets = world.issue(&world.sale(&[&seats[0], &seats[1]])).await.unwrap();
             let (refund, door) = join(world.refund(&tickets[0].payment_id, &[]), world.let_in(&tickets[0])).await;
             assert!(refund.is_ok() != door.is_ok(), "{refund:?} {door:?}");
+        }
+    }
+
+    async fn of_a_cancelled_showtime_the_valid_ones_become_void(db: Db) {
+        let world = World::on(db);
+        let tickets = world.issue(&world.sale(&["C7", "C8"])).await.unwrap();
+        world.let_in(&tickets[0]).await.unwrap();
+        let payment = tickets[0].payment_id.as_str();
+        for _ in 0..2 {
+            let after = world.give_back(payment, &[], true).await.unwrap();
+            let states: Vec<TicketState> = after.iter().map(Ticket::state).collect();
+            assert_eq!(states, [TicketState::CheckedIn, TicketState::Void]);
         }
     }
 }
