@@ -123,6 +123,11 @@ impl Gateway {
         }
     }
 
+    /// Whether it is ready, for a second port that says so.
+    pub fn health(&self) -> &Health {
+        &self.edge.health
+    }
+
     /// Watches over readiness until `shutdown`; then reports that the gateway is not ready and ends the streams. Spawn
     /// it, or run it beside the server.
     pub async fn run_background(&self, shutdown: CancellationToken) {

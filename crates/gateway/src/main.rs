@@ -57,7 +57,7 @@ async fn run(cli: &Cli) -> Result<(), StartError> {
     let verifier = Verifier::new("gateway", Arc::new(keys), None, clock);
     let gateway = Gateway::new(upstreams, verifier, cli.config.clone()).await?;
     let server = Server::new(gateway.router()).at_the_edge();
-    process.serve(server, None, async |stop| gateway.run_background(stop).await).await
+    process.serve(server, gateway.health(), async |stop| gateway.run_background(stop).await).await
 }
 
 fn upstream<P: Peer>(process: &Process<'_>, peer: &P) -> Result<(&'static str, Link), StartError> {

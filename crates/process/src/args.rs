@@ -11,7 +11,7 @@ use moviebooking_serve::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::Peer;
+use crate::{Peer, healthcheck};
 
 /// What every process takes. The port differs: give `--listen` its default by
 /// `#[command(mut_arg("listen", |listen| listen.default_value("127.0.0.1:50051")))]`.
@@ -30,12 +30,30 @@ pub struct ProcessArgs {
     telemetry: TelemetryArgs,
     #[command(flatten)]
     log: LogArgs,
+    /// Ask the process that runs with these settings whether it is ready, instead of serving: exit code 0 if so. It is
+    /// asked at the port of the metrics, or at its own where that is served without TLS. For a container's health check.
+    #[arg(long)]
+    healthcheck: bool,
 }
 
 impl ProcessArgs {
     /// Runs the process `name` ("gateway"): what `main` returns.
     pub fn main(&self, name: &'static str, run: impl Future<Output = Result<(), StartError>>) -> ExitCode {
+        if self.healthcheck {
+            return moviebooking_serve::main(&self.log, async { healthcheck::ask(self.health_address()?) });
+        }
         moviebooking_serve::main_watched(name, &self.log, &self.telemetry, run)
+    }
+
+    /// Where the process answers without TLS whether it is ready.
+    fn health_address(&self) -> Result<SocketAddr, StartError> {
+        match self.metrics.address() {
+            Some(address) => Ok(address),
+            None if self.tls.is_on() => Err(StartError::usage(
+                "--healthcheck asks without TLS: set --metrics-listen (variable MOVIEBOOKING_METRICS_LISTEN)",
+            )),
+            None => Ok(self.listen),
+        }
     }
 
     /// The process, once the files that its settings name are known to be good.
@@ -78,11 +96,11 @@ impl Process<'_> {
     pub async fn serve(
         self,
         server: Server,
-        health: Option<&Health>,
+        health: &Health,
         background: impl AsyncFnOnce(CancellationToken),
     ) -> Result<(), StartError> {
         let listener = bind(self.args.listen, "--listen").await?;
-        self.args.metrics.serve(health).await?;
+        self.args.metrics.serve(Some(health)).await?;
         let shutdown = shutdown_signal()?;
         let address = listener.local_addr().unwrap_or(self.args.listen);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");

@@ -19,6 +19,7 @@
 mod args;
 #[cfg(feature = "service")]
 mod database;
+mod healthcheck;
 mod password;
 mod peers;
 #[cfg(feature = "service")]

@@ -151,7 +151,7 @@ impl ServiceProcess<'_> {
         let beside = async |stop: CancellationToken| {
             tokio::join!(health.clone().watch(ready, stop.clone()), background(stop));
         };
-        Box::pin(self.process.serve(Server::new(router), Some(&health), beside)).await?;
+        Box::pin(self.process.serve(Server::new(router), &health, beside)).await?;
         db.close().await;
         Ok(())
     }

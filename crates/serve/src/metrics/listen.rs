@@ -19,6 +19,11 @@ pub struct MetricsArgs {
 }
 
 impl MetricsArgs {
+    /// The configured address.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.metrics_listen
+    }
+
     /// Answers `/metrics` (and what `health` answers over HTTP) at the configured address until the process ends, and
     /// begins to count; returns the address. Without one, nothing happens. Call it before serving.
     ///

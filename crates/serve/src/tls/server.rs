@@ -29,6 +29,11 @@ pub struct TlsArgs {
 }
 
 impl TlsArgs {
+    /// Whether the port is served with TLS.
+    pub fn is_on(&self) -> bool {
+        self.tls_cert.is_some()
+    }
+
     /// What the port `listen` is to be served with; `None` is plain text.
     ///
     /// # Errors
