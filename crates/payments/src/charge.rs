@@ -120,6 +120,7 @@ impl Service {
             lease: Lease::new(now),
             ticket_ids: Vec::new(),
             offers: Vec::new(),
+            parked: None,
         };
         let event = Event { kind: "created", amount: None, detail: String::new() };
         if self.store.begin_payment(&payment, &event).await? {

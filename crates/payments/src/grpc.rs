@@ -6,8 +6,9 @@ use moviebooking_fields as fields;
 use moviebooking_proto::{
     Problem,
     payments::v1::{
-        self as wire, ChargeRequest, GetPaymentRequest, ListPaymentsRequest, ListPaymentsResponse,
-        PaymentState, RefundRequest, payments_service_server::PaymentsService,
+        self as wire, ChargeRequest, CompensatePaymentRequest, GetPaymentRequest, ListPaymentsRequest,
+        ListPaymentsResponse, PaymentState, RefundRequest, ResumePaymentRequest,
+        payments_service_server::PaymentsService,
     },
 };
 use moviebooking_store::idempotency::Request as Keyed;
@@ -46,10 +47,13 @@ impl PaymentsService for Service {
         let message = request.get_ref();
         let user = fields::optional_id("user_id", &message.user_id)?;
         let reservation = fields::optional_id("reservation_id", &message.reservation_id)?;
-        let filters = [caller.key_scope(), message.user_id.clone(), message.reservation_id.clone()];
+        let parked = if message.parked { "parked" } else { "" };
+        let filters =
+            [caller.key_scope(), message.user_id.clone(), message.reservation_id.clone(), parked.to_owned()];
         let filters = filters.each_ref().map(String::as_str);
         let page = fields::Page::parse(message.page_size, &message.page_token, "payments", &filters)?;
-        let (payments, next_page_token) = self.list(&caller, &page, user, reservation).await?;
+        let (payments, next_page_token) =
+            self.list(&caller, &page, user, reservation, message.parked).await?;
         let payments = payments.into_iter().map(|payment| to_wire(payment, Vec::new())).collect();
         Ok(Response::new(ListPaymentsResponse { payments, next_page_token }))
     }
@@ -68,6 +72,24 @@ impl PaymentsService for Service {
         let caller = Caller::of(&request);
         let refund = read_refund(&caller, request.get_ref())?;
         let payment = self.refund(&caller, &refund).await.map_err(Problem::from)?;
+        Ok(Response::new(to_wire(payment, Vec::new())))
+    }
+
+    async fn resume_payment(
+        &self,
+        request: Request<ResumePaymentRequest>,
+    ) -> Result<Response<wire::Payment>, Status> {
+        let id = fields::id("payment_id", &request.get_ref().payment_id)?;
+        let payment = self.resume(&Caller::of(&request), id).await?;
+        Ok(Response::new(to_wire(payment, Vec::new())))
+    }
+
+    async fn compensate_payment(
+        &self,
+        request: Request<CompensatePaymentRequest>,
+    ) -> Result<Response<wire::Payment>, Status> {
+        let id = fields::id("payment_id", &request.get_ref().payment_id)?;
+        let payment = self.compensate(&Caller::of(&request), id).await?;
         Ok(Response::new(to_wire(payment, Vec::new())))
     }
 }
@@ -160,6 +182,8 @@ fn to_wire(payment: Payment, history: Vec<PastEvent>) -> wire::Payment {
             .collect(),
         provider: payment.provider,
         offers: payment.offers,
+        parked: payment.parked.is_some(),
+        parked_reason: payment.parked.unwrap_or_default(),
     }
 }
 
@@ -172,7 +196,13 @@ fn to_wire_state(state: State) -> PaymentState {
         State::Captured => PaymentState::Captured,
         State::Completed => PaymentState::Completed,
         State::Declined => PaymentState::Declined,
-        State::Freeing | State::Voiding | State::Returning | State::Repaying => PaymentState::Voiding,
+        State::Freeing
+        | State::Voiding
+        | State::Returning
+        | State::Repaying
+        | State::SeekingAuthorisation
+        | State::SeekingCapture
+        | State::Recalling => PaymentState::Voiding,
         // The money is back; what may follow is an offer.
         State::Offering | State::Voided => PaymentState::Voided,
         State::Refunded => PaymentState::Refunded,

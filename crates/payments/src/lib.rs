@@ -8,12 +8,14 @@
 mod charge;
 mod grpc;
 mod neighbours;
+mod parking;
 mod payment;
 pub mod provider;
 mod read;
 mod refund;
 mod runner;
 mod saga;
+mod state;
 mod step;
 mod store;
 #[cfg(test)]
@@ -33,7 +35,7 @@ use crate::{
     neighbours::Neighbours,
     provider::{Provider, Settled},
     refund::Refunding,
-    runner::Runner,
+    runner::{Runner, Saga as _},
     saga::Checkout,
     store::Store,
 };
@@ -46,7 +48,11 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(1, "migrations/0001_payments.sql"),
     migration!(2, "migrations/0002_providers.sql"),
     migration!(3, "migrations/0003_offers.sql"),
+    migration!(5, "migrations/0005_parked_sagas.sql"),
 ]);
+
+/// The tables whose rows are sagas.
+const SAGAS: &[&str] = &[Checkout::TABLE, Refunding::TABLE];
 
 /// How often an idle worker looks for work.
 const WORKER_PAUSE: Duration = Duration::from_millis(500);
@@ -54,7 +60,7 @@ const WORKER_PAUSE: Duration = Duration::from_millis(500);
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// One answer of the provider or another service. A step is at most four of them, which a lease outlasts.
+    /// One answer of the provider or another service.
     answer: Duration,
     /// A request, until it is told to ask again.
     request: Duration,
@@ -111,14 +117,12 @@ impl Service {
             neighbours: neighbours.clone(),
             clock: Arc::clone(&clock),
         };
-        let payments = store.leases(Checkout::TABLE);
-        let refunds = store.leases(Refunding::TABLE);
         Self {
-            store,
             neighbours,
             provider_name,
-            checkout: Runner::new(checkout, payments, Arc::clone(&clock), limits.request),
-            refunds: Runner::new(refunding, refunds, Arc::clone(&clock), limits.request),
+            checkout: Runner::new(checkout, &store, Arc::clone(&clock), limits.request),
+            refunds: Runner::new(refunding, &store, Arc::clone(&clock), limits.request),
+            store,
             clock,
         }
     }

@@ -47,6 +47,8 @@ pub(crate) struct Payment {
     pub(crate) ticket_ids: Vec<TicketId>,
     /// What was offered instead of seats that were gone. Kept as the API shows it: protobuf keeps old rows readable.
     pub(crate) offers: Vec<Offer>,
+    /// Why it, or a refund of it, is parked; none where nothing is.
+    pub(crate) parked: Option<String>,
 }
 
 impl Payment {

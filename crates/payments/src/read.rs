@@ -18,6 +18,14 @@ impl Payment {
     }
 }
 
+impl Payment {
+    /// As the caller sees it: what went wrong inside the platform is for admins.
+    fn shown_to(self, caller: &Caller) -> Self {
+        let parked = self.parked.map(|why| if caller.is_admin() { why } else { String::new() });
+        Self { parked, ..self }
+    }
+}
+
 /// The answer to who may not see a payment, whether or not there is one.
 pub(crate) fn not_found(field: &str) -> Problem {
     Problem::new(Reason::PaymentNotFound, "There is no payment with this id that you may see.")
@@ -34,7 +42,7 @@ impl Service {
         let payment = self.store.payment(id).await?;
         let payment = payment.filter(|payment| payment.visible_to(caller)).ok_or_else(|| not_found("id"))?;
         let history = self.store.history(id).await?;
-        Ok((payment, history))
+        Ok((payment.shown_to(caller), history))
     }
 
     /// A page of payments, newest first, and the token of the next page.
@@ -44,7 +52,12 @@ impl Service {
         page: &Page,
         user: Option<UserId>,
         reservation: Option<ReservationId>,
+        parked: bool,
     ) -> Result<(Vec<Payment>, String), Problem> {
+        if parked && !caller.is_admin() && !caller.is_service() {
+            return Err(Problem::new(Reason::PermissionDenied, "Only admins may list what is parked.")
+                .field("parked", "leave it out"));
+        }
         let user = if caller.is_admin() || caller.is_service() {
             user
         } else {
@@ -59,9 +72,10 @@ impl Service {
             Some(own)
         };
         let before = page.after.as_deref().map(last_shown).transpose()?;
-        let listing = Listing { user, reservation, before, limit: page.limit() };
+        let listing = Listing { user, reservation, parked, before, limit: page.limit() };
         let mut payments = self.store.list(&listing).await?;
         let next = page.cut(&mut payments, |payment| vec![payment.id.to_string()]);
+        let payments = payments.into_iter().map(|payment| payment.shown_to(caller)).collect();
         Ok((payments, next))
     }
 }

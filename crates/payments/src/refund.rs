@@ -13,8 +13,6 @@
 
 mod request;
 
-use std::str::FromStr;
-
 use jiff::Timestamp;
 use moviebooking_domain::{
     clock::SharedClock,
@@ -31,8 +29,8 @@ use crate::{
     payment::{Event, Key, Payment},
     provider::{Order, Settled},
     runner::{Halt, Item, Saga},
-    saga::UnknownState,
-    step::{Failure, StepError},
+    state::states,
+    step::{Failure, StepError, carry_out},
     store::{Lease, Store},
 };
 
@@ -54,19 +52,20 @@ pub(crate) struct Refund {
     pub(crate) lease: Lease,
 }
 
-/// How far a refund is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// The tickets are to be voided.
-    Requested,
-    /// The seats are to be freed.
-    TicketsVoided,
-    /// The money is to be paid back. A refund by amount begins here.
-    SeatsFreed,
-    /// The provider pays the money back.
-    Refunded,
-    /// The tickets could not be voided; nothing was done.
-    Refused,
+states! {
+    /// How far a refund is.
+    enum State {
+        /// The tickets are to be voided.
+        Requested = "REQUESTED",
+        /// The seats are to be freed.
+        TicketsVoided = "TICKETS_VOIDED",
+        /// The money is to be paid back. A refund by amount begins here.
+        SeatsFreed = "SEATS_FREED",
+        /// The provider pays the money back.
+        Refunded = "REFUNDED",
+        /// The tickets could not be voided; nothing was done.
+        Refused = "REFUSED",
+    }
 }
 
 /// What a step asks of whom.
@@ -93,10 +92,6 @@ pub(crate) struct Step {
 }
 
 impl State {
-    /// Every state.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Requested, Self::TicketsVoided, Self::SeatsFreed, Self::Refunded, Self::Refused];
-
     /// What is to be done next; nothing when the refund has ended.
     pub(crate) const fn step(self) -> Option<Step> {
         use State::{Refunded, Refused, Requested, SeatsFreed, TicketsVoided};
@@ -111,25 +106,6 @@ impl State {
             Refunded | Refused => return None,
         };
         Some(Step { action, done, refused })
-    }
-
-    /// The name in the database.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Requested => "REQUESTED",
-            Self::TicketsVoided => "TICKETS_VOIDED",
-            Self::SeatsFreed => "SEATS_FREED",
-            Self::Refunded => "REFUNDED",
-            Self::Refused => "REFUSED",
-        }
-    }
-}
-
-impl FromStr for State {
-    type Err = UnknownState;
-
-    fn from_str(name: &str) -> Result<Self, UnknownState> {
-        Self::ALL.into_iter().find(|state| state.name() == name).ok_or(UnknownState)
     }
 }
 
@@ -160,9 +136,6 @@ pub(crate) struct Refunding {
 }
 
 impl Refunding {
-    /// The table whose rows are refunds.
-    pub(crate) const TABLE: &'static str = "refunds";
-
     /// Asks for a step's effect, under the payment's or the refund's id.
     pub(crate) async fn perform(&self, action: Action, refund: &Refund) -> Result<(), StepError> {
         match action {
@@ -201,6 +174,8 @@ impl Refunding {
 }
 
 impl Saga for Refunding {
+    const TABLE: &'static str = "refunds";
+
     type Item = Refund;
 
     fn read(row: &Row) -> Result<Refund, StoreError> {
@@ -214,7 +189,9 @@ impl Saga for Refunding {
     async fn step(&self, refund: &Refund) -> Result<Refund, Halt> {
         let Some(step) = refund.state.step() else { return Ok(refund.clone()) };
         let mut after = refund.clone();
-        let event = match self.perform(step.action, refund).await {
+        let effect = || self.perform(step.action, refund);
+        let done = carry_out(Self::TABLE, refund.id.uuid(), refund.state.name(), effect).await;
+        let event = match done {
             Ok(()) => {
                 after.state = step.done.0;
                 let amount = (step.action == Action::PayBack).then_some(refund.amount.minor);
@@ -245,8 +222,16 @@ impl Item for Refund {
         self.id.uuid()
     }
 
+    fn payment(&self) -> PaymentId {
+        self.payment_id
+    }
+
     fn lease(&self) -> Lease {
         self.lease
+    }
+
+    fn since(&self) -> Timestamp {
+        self.updated_at
     }
 
     fn ended(&self) -> bool {

@@ -2,7 +2,8 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use moviebooking_domain::clock::SharedClock;
+use jiff::Timestamp;
+use moviebooking_domain::{clock::SharedClock, id::PaymentId};
 use moviebooking_proto::{Problem, Reason};
 use moviebooking_store::{Row, StoreError};
 use tokio::{
@@ -12,16 +13,25 @@ use tokio::{
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::store::{Lease, Leases};
+use crate::{
+    parking,
+    store::{Lease, Leases, Store},
+};
 
 /// How many due rows one worker takes at once.
 const BATCH: i64 = 16;
+
+/// After how long a step that is not done yet has its lease renewed, again and again: twice within a lease.
+const RENEWAL: Duration = Duration::from_secs(2);
 
 /// How long who waits for another's work pauses before looking again: at first and at most.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
 
 /// A piece of work in steps, whose state is in the database before each step's outside effect.
 pub(crate) trait Saga: Send + Sync + 'static {
+    /// The table whose rows are such pieces.
+    const TABLE: &'static str;
+
     /// One such piece.
     type Item: Item;
 
@@ -38,9 +48,17 @@ pub(crate) trait Saga: Send + Sync + 'static {
 /// What a runner needs to know of an item.
 pub(crate) trait Item: Clone + Send + Sync + 'static {
     fn id(&self) -> Uuid;
+    /// The payment that it is about.
+    fn payment(&self) -> PaymentId;
     fn lease(&self) -> Lease;
+    /// Since when its next step is the one to be done.
+    fn since(&self) -> Timestamp;
     /// Whether no step is left.
     fn ended(&self) -> bool;
+    /// Whether it waits for a person.
+    fn parked(&self) -> bool {
+        !self.ended() && self.lease().due_at.is_none()
+    }
 }
 
 /// Why a saga does not go on now.
@@ -67,6 +85,9 @@ pub(crate) enum Pending {
     /// A step could not be done and is tried again later.
     #[error("a step is to be tried again")]
     Later,
+    /// A step was tried for long enough; a person has to look at it.
+    #[error("parked")]
+    Parked,
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -83,6 +104,11 @@ impl From<Pending> for Problem {
             Pending::Later => Self::unavailable(
                 "A part of the platform or the payment provider does not answer. The platform goes on by itself: \
                  repeat the request with the same idempotency key to learn how it ended.",
+            ),
+            Pending::Parked => Self::new(
+                Reason::PaymentParked,
+                "It could not be finished for hours, and waits for the people who run the platform. Nothing is lost: \
+                 they go on with it or give the money back.",
             ),
             Pending::Store(error) => error.into(),
         }
@@ -109,7 +135,8 @@ impl<S> Clone for Runner<S> {
 }
 
 impl<S: Saga> Runner<S> {
-    pub(crate) fn new(saga: S, leases: Leases, clock: SharedClock, patience: Duration) -> Self {
+    pub(crate) fn new(saga: S, store: &Store, clock: SharedClock, patience: Duration) -> Self {
+        let leases = store.leases(S::TABLE);
         Self { shared: Arc::new(Shared { saga, leases, clock, patience }) }
     }
 
@@ -138,6 +165,9 @@ impl<S: Saga> Runner<S> {
         loop {
             if item.ended() {
                 return Ok(item);
+            }
+            if item.parked() {
+                return Err(Pending::Parked);
             }
             if let Some(row) = self.shared.leases.claim(item.id(), self.shared.clock.now()).await? {
                 return self.finish_until(until, S::read(&row)?).await;
@@ -179,20 +209,55 @@ impl<S: Saga> Runner<S> {
         i64::try_from(taken).is_ok_and(|taken| taken >= BATCH)
     }
 
+    /// Does one step, and keeps the lease for as long as that takes.
+    async fn step(&self, item: &S::Item) -> Result<S::Item, Halt> {
+        let renew = async {
+            loop {
+                sleep(RENEWAL).await;
+                let now = self.shared.clock.now();
+                if let Err(error) = self.shared.leases.renew(item.id(), item.lease(), now).await {
+                    tracing::warn!(id = %item.id(), error = error.chain(), "a saga's lease is not renewed");
+                }
+            }
+        };
+        tokio::select! {
+            done = self.shared.saga.step(item) => done,
+            never = renew => never,
+        }
+    }
+
+    /// Gives an item whose step could not be done back to the workers or, when that has gone on for long enough, to the
+    /// platform's people.
+    async fn set_aside(&self, item: &S::Item, why: &str) -> Pending {
+        let (id, lease, now) = (item.id(), item.lease(), self.shared.clock.now());
+        let saga = S::TABLE;
+        let (pending, done) = if parking::is_over(item, now) {
+            (Pending::Parked, self.shared.leases.park((id, item.payment()), lease, why, now).await)
+        } else {
+            (Pending::Later, self.shared.leases.postpone(id, lease, now).await.map(|()| false))
+        };
+        match done {
+            Ok(true) => {
+                tracing::error!(saga, %id, payment = %item.payment(), why, "a saga is parked: resume or compensate its payment")
+            }
+            Ok(false) => {
+                tracing::warn!(saga, %id, attempts = lease.attempts, why, "a saga's step is postponed")
+            }
+            Err(error) => {
+                let error = error.chain();
+                tracing::warn!(saga, %id, why, error, "a saga's lease is left to run out");
+                return Pending::Later;
+            }
+        }
+        pending
+    }
+
     async fn advance(&self, mut item: S::Item) -> Result<S::Item, Pending> {
         while !item.ended() {
-            item = match self.shared.saga.step(&item).await {
+            item = match self.step(&item).await {
                 Ok(next) => next,
                 Err(Halt::Lost) => return Err(Pending::InFlight),
-                Err(Halt::Later(why)) => {
-                    tracing::warn!(id = %item.id(), attempts = item.lease().attempts, why, "a saga's step is postponed");
-                    // When this fails, too, the lease runs out.
-                    let now = self.shared.clock.now();
-                    if let Err(error) = self.shared.leases.postpone(item.id(), item.lease(), now).await {
-                        tracing::warn!(id = %item.id(), error = error.chain(), "a saga's lease is left to run out");
-                    }
-                    return Err(Pending::Later);
-                }
+                Err(Halt::Later(why)) => return Err(self.set_aside(&item, &why).await),
             };
         }
         Ok(item)

@@ -19,9 +19,18 @@
 //! not keep the payment from ending.
 //!
 //! A compensation is never refused into giving up: seats that cannot be freed do not keep the money from going back, and
-//! a void or refund that the provider does not carry out is tried again for ever, and logged each time.
-
-use std::str::FromStr;
+//! a void or refund that the provider does not carry out is tried again, and logged each time.
+//!
+//! What cannot be done for hours is parked (the file `parking.rs`), whichever step it is. A person can have a parked
+//! checkout go on, or turn it round by [`State::way_back`]. Since nobody then knows whether its last step had its effect,
+//! that is found out first, or what it would have done is undone in any case:
+//!
+//! ```text
+//! CREATED ───▶ SEEKING_AUTHORISATION ──found──▶ VOIDING        ──not found──▶ DECLINED
+//! AUTHORISED ─▶ FREEING
+//! CONFIRMED ──▶ SEEKING_CAPTURE ──found──▶ RETURNING           ──not found──▶ FREEING
+//! CAPTURED ───▶ RECALLING ──tickets voided──▶ RETURNING        ──one was let in──▶ CAPTURED
+//! ```
 
 use moviebooking_domain::{
     clock::SharedClock,
@@ -34,43 +43,51 @@ use uuid::Uuid;
 use crate::{
     neighbours::Neighbours,
     payment::{BoughtTicket, Event, Payment},
-    provider::{Authorisation, Carried, Order, Settled},
+    provider::{Authorisation, Carried, Operation, Order, Settled},
     runner::{Halt, Item, Saga},
-    step::StepError,
+    state::states,
+    step::{StepError, carry_out},
     store::{Lease, Store},
 };
 
-/// How far a payment is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// Nothing is known to have been asked of the provider.
-    Created,
-    /// The provider holds the money.
-    Authorised,
-    /// The seats are sold to this payment.
-    Confirmed,
-    /// The money is taken.
-    Captured,
-    /// The tickets are issued.
-    Completed,
-    /// The provider said no.
-    Declined,
-    /// The capture was declined: the seats are to be freed.
-    Freeing,
-    /// The authorisation is to be given back.
-    Voiding,
-    /// Nothing was taken; other seats are to be offered to who paid too late.
-    Offering,
-    /// Nothing was taken.
-    Voided,
-    /// No tickets can be had: the seats are to be freed.
-    Returning,
-    /// The money that was taken is to be paid back.
-    Repaying,
-    /// All was paid back.
-    Refunded,
-    /// Some was paid back.
-    PartiallyRefunded,
+states! {
+    /// How far a payment is.
+    enum State {
+        /// Nothing is known to have been asked of the provider.
+        Created = "CREATED",
+        /// The provider holds the money.
+        Authorised = "AUTHORISED",
+        /// The seats are sold to this payment.
+        Confirmed = "CONFIRMED",
+        /// The money is taken.
+        Captured = "CAPTURED",
+        /// The tickets are issued.
+        Completed = "COMPLETED",
+        /// The provider said no.
+        Declined = "DECLINED",
+        /// The capture was declined: the seats are to be freed.
+        Freeing = "FREEING",
+        /// The authorisation is to be given back.
+        Voiding = "VOIDING",
+        /// Nothing was taken; other seats are to be offered to who paid too late.
+        Offering = "OFFERING",
+        /// Nothing was taken.
+        Voided = "VOIDED",
+        /// No tickets can be had: the seats are to be freed.
+        Returning = "RETURNING",
+        /// The money that was taken is to be paid back.
+        Repaying = "REPAYING",
+        /// All was paid back.
+        Refunded = "REFUNDED",
+        /// Some was paid back.
+        PartiallyRefunded = "PARTIALLY_REFUNDED",
+        /// Given up by a person while it was not known whether the provider holds the money.
+        SeekingAuthorisation = "SEEKING_AUTHORISATION",
+        /// Given up by a person while it was not known whether the money was taken.
+        SeekingCapture = "SEEKING_CAPTURE",
+        /// Given up by a person while it was not known whether the tickets were issued: they are to be voided.
+        Recalling = "RECALLING",
+    }
 }
 
 /// What a step asks of whom.
@@ -92,6 +109,12 @@ pub(crate) enum Action {
     OfferSeats,
     /// The provider: pay all back.
     Repay,
+    /// The provider: was the money authorised?
+    FindAuthorisation,
+    /// The provider: was the money taken?
+    FindCapture,
+    /// Tickets: make them void.
+    VoidTickets,
 }
 
 /// Where a step leads, and what the history calls that.
@@ -107,30 +130,16 @@ pub(crate) struct Step {
 }
 
 impl State {
-    /// Every state.
-    pub(crate) const ALL: [Self; 14] = [
-        Self::Created,
-        Self::Authorised,
-        Self::Confirmed,
-        Self::Captured,
-        Self::Completed,
-        Self::Declined,
-        Self::Freeing,
-        Self::Voiding,
-        Self::Offering,
-        Self::Voided,
-        Self::Returning,
-        Self::Repaying,
-        Self::Refunded,
-        Self::PartiallyRefunded,
-    ];
-
     /// What is to be done next; nothing when the checkout has ended.
     pub(crate) const fn step(self) -> Option<Step> {
-        use Action::{Authorise, Capture, ConfirmSeats, FreeSeats, IssueTickets, OfferSeats, Repay, Void};
+        use Action::{
+            Authorise, Capture, ConfirmSeats, FindAuthorisation, FindCapture, FreeSeats, IssueTickets,
+            OfferSeats, Repay, Void, VoidTickets,
+        };
         use State::{
             Authorised, Captured, Completed, Confirmed, Created, Declined, Freeing, Offering,
-            PartiallyRefunded, Refunded, Repaying, Returning, Voided, Voiding,
+            PartiallyRefunded, Recalling, Refunded, Repaying, Returning, SeekingAuthorisation,
+            SeekingCapture, Voided, Voiding,
         };
         let (action, done, refused) = match self {
             Created => (Authorise, (Authorised, "authorised"), Some((Declined, "declined"))),
@@ -142,47 +151,43 @@ impl State {
             Offering => (OfferSeats, (Voided, "seats_offered"), Some((Voided, "no_seats_offered"))),
             Returning => (FreeSeats, (Repaying, "seats_freed"), Some((Repaying, "seats_not_freed"))),
             Repaying => (Repay, (Refunded, "refunded"), None),
+            SeekingAuthorisation => {
+                (FindAuthorisation, (Voiding, "authorisation_found"), Some((Declined, "not_authorised")))
+            }
+            SeekingCapture => (FindCapture, (Returning, "capture_found"), Some((Freeing, "not_captured"))),
+            // A ticket that was let in was sold: the checkout goes on to its good end.
+            Recalling => (VoidTickets, (Returning, "tickets_voided"), Some((Captured, "tickets_kept"))),
             Completed | Declined | Voided | Refunded | PartiallyRefunded => return None,
         };
         Some(Step { action, done, refused })
     }
 
+    /// Where a person turns round a checkout that is parked in this state; the state itself where it is on its way back
+    /// already, and nothing where it has ended.
+    pub(crate) const fn way_back(self) -> Option<Self> {
+        match self {
+            Self::Created => Some(Self::SeekingAuthorisation),
+            // The seats may have been confirmed. Seats that were not sold cannot be freed, which leads on as well.
+            Self::Authorised => Some(Self::Freeing),
+            Self::Confirmed => Some(Self::SeekingCapture),
+            Self::Captured => Some(Self::Recalling),
+            Self::Freeing
+            | Self::Voiding
+            | Self::Offering
+            | Self::Returning
+            | Self::Repaying
+            | Self::SeekingAuthorisation
+            | Self::SeekingCapture
+            | Self::Recalling => Some(self),
+            Self::Completed | Self::Declined | Self::Voided | Self::Refunded | Self::PartiallyRefunded => {
+                None
+            }
+        }
+    }
+
     /// Whether no other payment for the reservation may begin.
     pub(crate) const fn holds_reservation(self) -> bool {
         !matches!(self, Self::Declined | Self::Offering | Self::Voided)
-    }
-
-    /// The name in the database.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Created => "CREATED",
-            Self::Authorised => "AUTHORISED",
-            Self::Confirmed => "CONFIRMED",
-            Self::Captured => "CAPTURED",
-            Self::Completed => "COMPLETED",
-            Self::Declined => "DECLINED",
-            Self::Freeing => "FREEING",
-            Self::Voiding => "VOIDING",
-            Self::Offering => "OFFERING",
-            Self::Voided => "VOIDED",
-            Self::Returning => "RETURNING",
-            Self::Repaying => "REPAYING",
-            Self::Refunded => "REFUNDED",
-            Self::PartiallyRefunded => "PARTIALLY_REFUNDED",
-        }
-    }
-}
-
-/// The database has a state that this program does not know.
-#[derive(Debug, thiserror::Error)]
-#[error("unknown state")]
-pub(crate) struct UnknownState;
-
-impl FromStr for State {
-    type Err = UnknownState;
-
-    fn from_str(name: &str) -> Result<Self, UnknownState> {
-        Self::ALL.into_iter().find(|state| state.name() == name).ok_or(UnknownState)
     }
 }
 
@@ -207,10 +212,16 @@ pub(crate) struct Checkout {
     pub(crate) clock: SharedClock,
 }
 
-impl Checkout {
-    /// The table whose rows are checkouts.
-    pub(crate) const TABLE: &'static str = "payments";
+impl From<Carried> for Effect {
+    fn from(carried: Carried) -> Self {
+        match carried {
+            Carried::Out => Self::Done,
+            Carried::Authorised(authorisation) => Self::Authorised(authorisation),
+        }
+    }
+}
 
+impl Checkout {
     /// Asks for a step's effect, under the payment's id.
     pub(crate) async fn perform(&self, action: Action, payment: &Payment) -> Result<Effect, StepError> {
         let amount = payment.amount;
@@ -227,6 +238,18 @@ impl Checkout {
                 return self.neighbours.issue(&payment.ticket_order).await.map(Effect::Issued);
             }
             Action::OfferSeats => return self.offer(payment).await,
+            Action::VoidTickets => {
+                self.neighbours.void(payment.id, &[], "the payment was given up").await?;
+                return Ok(Effect::Done);
+            }
+            Action::FindAuthorisation => {
+                let found = self.provider.find(payment, Operation::Authorise(payment.id)).await?;
+                return Ok(found.into());
+            }
+            Action::FindCapture => {
+                let found = self.provider.find(payment, Operation::Capture(payment.id)).await?;
+                return Ok(found.into());
+            }
             Action::Authorise => match &payment.token {
                 Some(token) => Order::Authorise { amount, token },
                 None => return Err(StepError::Later("the payment's token is gone".to_owned())),
@@ -236,10 +259,7 @@ impl Checkout {
             // There is one such refund, so the payment's id is its id.
             Action::Repay => Order::Refund { id: RefundId::from(payment.id.uuid()), amount },
         };
-        match self.provider.carry_out(payment, &order, payment.lease.retried()).await? {
-            Carried::Out => Ok(Effect::Done),
-            Carried::Authorised(authorisation) => Ok(Effect::Authorised(authorisation)),
-        }
+        Ok(self.provider.carry_out(payment, &order, payment.lease.retried()).await?.into())
     }
 
     /// Has other seats held. Nobody waits for them longer than for one repetition.
@@ -257,6 +277,8 @@ impl Checkout {
 }
 
 impl Saga for Checkout {
+    const TABLE: &'static str = "payments";
+
     type Item = Payment;
 
     fn read(row: &Row) -> Result<Payment, StoreError> {
@@ -271,7 +293,9 @@ impl Saga for Checkout {
         let Some(step) = payment.state.step() else { return Ok(payment.clone()) };
         let mut after = payment.clone();
         let mut tickets = Vec::new();
-        let (state, event) = match self.perform(step.action, payment).await {
+        let effect = || self.perform(step.action, payment);
+        let done = carry_out(Self::TABLE, payment.id.uuid(), payment.state.name(), effect).await;
+        let (state, event) = match done {
             Ok(effect) => {
                 match effect {
                     Effect::Done => {}
@@ -314,7 +338,11 @@ impl Payment {
         self.token = None;
         self.lease = if self.ended() { Lease::default() } else { self.lease.kept(now) };
         match state {
-            State::Completed => self.completed_at = Some(now),
+            State::Completed => {
+                self.completed_at = Some(now);
+                // A person may have given it up in vain.
+                self.failure = None;
+            }
             State::Refunded => {
                 self.refunded = self.amount.minor;
                 self.refund_reserved = self.amount.minor;
@@ -329,8 +357,16 @@ impl Item for Payment {
         self.id.uuid()
     }
 
+    fn payment(&self) -> PaymentId {
+        self.id
+    }
+
     fn lease(&self) -> Lease {
         self.lease
+    }
+
+    fn since(&self) -> jiff::Timestamp {
+        self.updated_at
     }
 
     fn ended(&self) -> bool {

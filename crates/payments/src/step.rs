@@ -2,6 +2,7 @@
 
 use moviebooking_proto::{Reason, problem::reason_of};
 use tonic::{Code, Status};
+use uuid::Uuid;
 
 /// Why a step was refused for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,25 @@ pub(crate) enum StepError {
     Refused(Failure),
     /// It may have had its effect or not, and is to be tried again. The text is for the log.
     Later(String),
+}
+
+/// Has a step's effect, of the saga in `table` whose item `id` is in `state`. Every step of every saga goes through
+/// here, so that tests can let any of them fail, happen twice, lose its answer, or be the process's last.
+#[cfg_attr(not(test), expect(unused_variables, reason = "what is done does not depend on who does it"))]
+pub(crate) async fn carry_out<T, F>(
+    table: &'static str,
+    id: Uuid,
+    state: &'static str,
+    effect: impl Fn() -> F + Send + Sync,
+) -> Result<T, StepError>
+where
+    F: Future<Output = Result<T, StepError>> + Send,
+    T: Send,
+{
+    #[cfg(test)]
+    return crate::tests::disturbed(table, id, state, effect).await;
+    #[cfg(not(test))]
+    effect().await
 }
 
 /// A status that says what is wrong with the request is a refusal. All others, ours or the network's, may pass.

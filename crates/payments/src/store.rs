@@ -1,6 +1,7 @@
 //! The payments database: what is written together, in one transaction each.
 
 mod leases;
+mod parking;
 mod payments;
 mod queries;
 mod refunds;
@@ -13,6 +14,7 @@ use moviebooking_store::{Db, Row, StoreError, Tx, sql};
 #[cfg(test)]
 pub(crate) use leases::LEASE;
 pub(crate) use leases::{Lease, Leases};
+pub(crate) use parking::Compensated;
 pub(crate) use queries::Listing;
 
 use crate::payment::Event;
@@ -32,6 +34,15 @@ impl Store {
     pub(crate) fn leases(&self, table: &'static str) -> Leases {
         Leases::new(self.db.clone(), table)
     }
+}
+
+/// Locks the payment's row by counting an event.
+async fn lock_payment(tx: &mut Tx, payment: PaymentId, now: Timestamp) -> Result<Row, StoreError> {
+    sql("UPDATE payments SET version = version + 1, updated_at = $2 WHERE id = $1 RETURNING *")
+        .bind(payment)
+        .bind(now)
+        .fetch_one(tx)
+        .await
 }
 
 /// Appends to the history of a payment, whose version was counted up to `seq` in the same transaction.

@@ -3,10 +3,14 @@
 mod bank;
 mod charges;
 mod crashes;
+mod disturb;
 mod faults;
 mod late;
 mod neighbours;
+mod parking;
 mod reading;
 mod refunds;
 mod storage;
 mod world;
+
+pub(crate) use disturb::disturbed;

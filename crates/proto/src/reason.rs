@@ -162,6 +162,8 @@ reasons! {
     PaymentVoided "PAYMENT_VOIDED" FailedPrecondition 409;
     /// Another payment for the reservation is under way.
     PaymentInProgress "PAYMENT_IN_PROGRESS" Aborted 409;
+    /// It could not be finished by itself and waits for the platform's people.
+    PaymentParked "PAYMENT_PARKED" FailedPrecondition 409;
     /// More than what is left of the payment.
     RefundTooLarge "REFUND_TOO_LARGE" FailedPrecondition 409;
 

@@ -190,6 +190,8 @@ answers! { PaymentsService {
     list_payments(ListPaymentsRequest) -> ListPaymentsResponse;
     get_payment(GetPaymentRequest) -> Payment;
     refund(RefundRequest) -> Payment;
+    resume_payment(ResumePaymentRequest) -> Payment;
+    compensate_payment(CompensatePaymentRequest) -> Payment;
 } }
 
 answers! { TicketsService {

@@ -85,6 +85,15 @@ impl Settled {
         Err(StepError::Later(unsure.unwrap_or_default()))
     }
 
+    /// Whether an operation was carried out; refused where it was not.
+    pub(crate) async fn find(&self, payment: &Payment, operation: Operation) -> Result<Carried, StepError> {
+        match self.look_up(&self.charged(payment)?, operation).await? {
+            Found::Done => Ok(Carried::Out),
+            Found::Authorisation(authorisation) => Ok(Carried::Authorised(authorisation)),
+            Found::Nothing | Found::Declined(_) => Err(StepError::Refused(Reason::PaymentParked.into())),
+        }
+    }
+
     /// The payment, if it is this provider's: another one must never be asked about it.
     fn charged(&self, payment: &Payment) -> Result<Charged, StepError> {
         if payment.provider == self.provider.name() {

@@ -4,12 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 use moviebooking_store::{Db, Row, Sql, StoreError, sql};
 use uuid::Uuid;
 
-/// How long a lease lasts. What a dead process left is taken over within this time.
-pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(20);
+/// How long a lease lasts. What a dead process left is taken over within this time, by the clock of who takes it over:
+/// clocks that are further apart let two replicas try a step at once, which its receiver carries out once all the same.
+pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(6);
 
-/// The longest that a step takes. A lease with less than this left is renewed before the next one, so that nobody
-/// loses one while working.
-const LONGEST_STEP: SignedDuration = SignedDuration::from_secs(15);
+/// A lease with less than this left is renewed when a step is done. The next one renews it by itself when it takes
+/// long, and a bit earlier than this.
+const LEAST_LEFT: SignedDuration = SignedDuration::from_secs(3);
 
 /// The longest pause between two attempts at the same step.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(1);
@@ -33,7 +34,7 @@ impl Lease {
 
     /// The lease of a row whose step was done and that has another one to do.
     pub(crate) fn kept(self, now: Timestamp) -> Self {
-        let fresh = self.due_at.is_some_and(|end| end >= later(now, LONGEST_STEP));
+        let fresh = self.due_at.is_some_and(|end| end >= later(now, LEAST_LEFT));
         let due_at = if fresh { self.due_at } else { Some(later(now, LEASE)) };
         Self { token: self.token, due_at, attempts: 0 }
     }
@@ -59,11 +60,11 @@ fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
     now.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// The leases on the rows of one table with the columns `id`, `lease`, `due_at` and `attempts`.
+/// The leases on the rows of one table with the columns `id`, `lease`, `due_at`, `attempts` and `updated_at`.
 #[derive(Clone, Debug)]
 pub(crate) struct Leases {
-    db: Db,
-    table: &'static str,
+    pub(super) db: Db,
+    pub(super) table: &'static str,
 }
 
 impl Leases {
@@ -97,6 +98,14 @@ impl Leases {
         claim.fetch_all(&self.db).await
     }
 
+    /// Prolongs a lease, unless it was lost.
+    pub(crate) async fn renew(&self, id: Uuid, lease: Lease, now: Timestamp) -> Result<(), StoreError> {
+        let mut update = sql("UPDATE ");
+        update.push(self.table).push(" SET due_at = ").push_bind(later(now, LEASE));
+        update.push(" WHERE id = ").push_bind(id).push(" AND lease = ").push_bind(lease.token);
+        update.execute(&self.db).await.map(drop)
+    }
+
     /// Gives the row back after a step that could not be done, to be tried again after a pause.
     pub(crate) async fn postpone(&self, id: Uuid, lease: Lease, now: Timestamp) -> Result<(), StoreError> {
         let mut update = sql("UPDATE ");
@@ -128,8 +137,8 @@ mod tests {
     fn a_lease_is_renewed_when_it_might_not_outlast_the_next_step() {
         let start = Timestamp::UNIX_EPOCH;
         let lease = Lease::new(start);
-        assert_eq!(lease.kept(later(start, LEASE - LONGEST_STEP)).due_at, lease.due_at);
-        let late = later(start, LEASE - LONGEST_STEP + SignedDuration::from_micros(1));
+        assert_eq!(lease.kept(later(start, LEASE - LEAST_LEFT)).due_at, lease.due_at);
+        let late = later(start, LEASE - LEAST_LEFT + SignedDuration::from_micros(1));
         assert_eq!(lease.kept(late).due_at, Some(later(late, LEASE)));
     }
 }

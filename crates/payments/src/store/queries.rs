@@ -16,16 +16,25 @@ use crate::{
 pub(crate) struct Listing {
     pub(crate) user: Option<UserId>,
     pub(crate) reservation: Option<ReservationId>,
+    /// Only those of which something is parked.
+    pub(crate) parked: bool,
     pub(crate) before: Option<PaymentId>,
     pub(crate) limit: i64,
+}
+
+/// Payments with why something of them is parked.
+macro_rules! payments {
+    () => {
+        "SELECT *, (SELECT MIN(reason) FROM parked_sagas WHERE payment_id = payments.id) AS parked_reason FROM payments"
+    };
 }
 
 impl Store {
     /// A payment with its tickets and offers.
     pub(crate) async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
-        let row = sql("SELECT * FROM payments WHERE id = $1").bind(id).fetch_optional(&self.db).await?;
+        let row = sql(concat!(payments!(), " WHERE id = $1")).bind(id).fetch_optional(&self.db).await?;
         let Some(row) = row else { return Ok(None) };
-        self.complete(vec![Payment::read(&row)?]).await.map(|payments| payments.into_iter().next())
+        self.complete(vec![Payment::read_whole(&row)?]).await.map(|payments| payments.into_iter().next())
     }
 
     /// The payment that a buyer began with an idempotency key.
@@ -34,27 +43,30 @@ impl Store {
         buyer: UserId,
         request_id: &str,
     ) -> Result<Option<Payment>, StoreError> {
-        let query = sql("SELECT * FROM payments WHERE user_id = $1 AND request_id = $2");
+        let query = sql(concat!(payments!(), " WHERE user_id = $1 AND request_id = $2"));
         let row = query.bind(buyer).bind(request_id).fetch_optional(&self.db).await?;
         let Some(row) = row else { return Ok(None) };
-        self.complete(vec![Payment::read(&row)?]).await.map(|payments| payments.into_iter().next())
+        self.complete(vec![Payment::read_whole(&row)?]).await.map(|payments| payments.into_iter().next())
     }
 
     /// Payments, newest first.
     pub(crate) async fn list(&self, listing: &Listing) -> Result<Vec<Payment>, StoreError> {
-        let mut query = sql("SELECT * FROM payments WHERE TRUE");
+        let mut query = sql(concat!(payments!(), " WHERE TRUE"));
         if let Some(user) = listing.user {
             query.push(" AND user_id = ").push_bind(user);
         }
         if let Some(reservation) = listing.reservation {
             query.push(" AND reservation_id = ").push_bind(reservation);
         }
+        if listing.parked {
+            query.push(" AND id IN (SELECT payment_id FROM parked_sagas)");
+        }
         if let Some(before) = listing.before {
             query.push(" AND id < ").push_bind(before);
         }
         query.push(" ORDER BY id DESC LIMIT ").push_bind(listing.limit);
         let rows = query.fetch_all(&self.db).await?;
-        self.complete(rows.iter().map(Payment::read).collect::<Result<_, _>>()?).await
+        self.complete(rows.iter().map(Payment::read_whole).collect::<Result<_, _>>()?).await
     }
 
     /// What happened to a payment, oldest first.

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use moviebooking_domain::id::PaymentId;
-use moviebooking_store::{Row, StoreError, Tx, retry, sql};
+use moviebooking_store::{StoreError, Tx, retry, sql};
 
-use super::{Lease, Store, append};
+use super::{Lease, Store, append, lock_payment};
 use crate::{
     payment::{BoughtTicket, Event, Payment},
     refund::{self, NewRefund, Refund, RefundRefused, State, plan},
@@ -70,15 +70,6 @@ impl Store {
         })
         .await
     }
-}
-
-/// Locks the payment's row by counting an event.
-async fn lock_payment(tx: &mut Tx, payment: PaymentId, now: Timestamp) -> Result<Row, StoreError> {
-    sql("UPDATE payments SET version = version + 1, updated_at = $2 WHERE id = $1 RETURNING *")
-        .bind(payment)
-        .bind(now)
-        .fetch_one(tx)
-        .await
 }
 
 async fn key_taken(tx: &mut Tx, new: &NewRefund) -> Result<bool, StoreError> {

@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Payment {
-    /// A row of `payments`, without its tickets and offers.
+    /// A row of `payments`, without its tickets, its offers and what is parked of it.
     pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
         let order: Vec<u8> = row.get("ticket_order")?;
         Ok(Self {
@@ -41,7 +41,15 @@ impl Payment {
             lease: Lease::read(row)?,
             ticket_ids: Vec::new(),
             offers: Vec::new(),
+            parked: None,
         })
+    }
+}
+
+impl Payment {
+    /// A row of `payments` with the reason for which something of it is parked, without its tickets and offers.
+    pub(super) fn read_whole(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { parked: row.get("parked_reason")?, ..Self::read(row)? })
     }
 }
 

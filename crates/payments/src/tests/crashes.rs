@@ -1,4 +1,4 @@
-//! A process that dies before or after the effect of any step, and another that finds what it left.
+//! Any step fails, happens twice, loses its reply, or is the last that its process does; and what is left goes on.
 
 use jiff::SignedDuration;
 use moviebooking_domain::{clock::Clock as _, id::PaymentId};
@@ -9,12 +9,13 @@ use moviebooking_proto::{
 use moviebooking_store::{both_engines, sql};
 
 use super::{
+    disturb::{Disturbance, disturb},
     neighbours::Fault,
-    world::{World, customer, staff},
+    world::{World, admin, customer, staff},
 };
 use crate::{
     payment::Payment,
-    refund,
+    refund::{self, Refunding},
     runner::Saga as _,
     saga::{Checkout, State},
     store::LEASE,
@@ -27,21 +28,60 @@ enum Death {
     AfterTheEffect,
 }
 
-/// How a checkout gets into a state: the token, and which call is refused with what.
-fn way_to(state: State) -> Option<(&'static str, Option<(&'static str, Reason)>)> {
+/// What befalls a step in a process that lives on.
+const DISTURBANCES: [Disturbance; 3] = [Disturbance::Fails, Disturbance::Repeats, Disturbance::LosesItsReply];
+
+/// How a checkout gets into a state, and where it then ends.
+struct Way {
+    token: &'static str,
+    /// Which call is refused with what.
+    refusal: Option<(&'static str, Reason)>,
+    /// The state in which it is parked and turned round.
+    turned: Option<State>,
+    end: State,
+}
+
+fn way_to(state: State) -> Option<Way> {
+    let good = Way { token: "tok_approve", refusal: None, turned: None, end: State::Completed };
     match state {
-        State::Created | State::Authorised | State::Confirmed | State::Captured => {
-            Some(("tok_approve", None))
+        State::Created | State::Authorised | State::Confirmed | State::Captured => Some(good),
+        State::Freeing | State::Voiding => {
+            Some(Way { token: "tok_capture_fails", end: State::Voided, ..good })
         }
-        State::Freeing | State::Voiding => Some(("tok_capture_fails", None)),
-        State::Offering => Some(("tok_approve", Some(("confirm", Reason::HoldExpired)))),
+        State::Offering => {
+            Some(Way { refusal: Some(("confirm", Reason::HoldExpired)), end: State::Voided, ..good })
+        }
         State::Returning | State::Repaying => {
-            Some(("tok_approve", Some(("issue", Reason::ShowtimeCancelled))))
+            let refusal = Some(("issue", Reason::ShowtimeCancelled));
+            Some(Way { refusal, end: State::Refunded, ..good })
         }
+        State::SeekingAuthorisation => {
+            Some(Way { turned: Some(State::Created), end: State::Declined, ..good })
+        }
+        State::SeekingCapture => Some(Way { turned: Some(State::Confirmed), end: State::Voided, ..good }),
+        State::Recalling => Some(Way { turned: Some(State::Captured), end: State::Refunded, ..good }),
         State::Completed | State::Declined | State::Voided | State::Refunded | State::PartiallyRefunded => {
             None
         }
     }
+}
+
+/// A payment in this state, whose lease is the caller's.
+async fn reach(world: &World, buyer: &moviebooking_auth::Caller, state: State, way: &Way) -> Payment {
+    let reservation = world.hold(buyer, &[700, 600]);
+    let begun = begin(world, buyer, &world.bill(&reservation, way.token)).await;
+    if let Some((call, reason)) = way.refusal {
+        world.faults.next(call, Fault::Refused(reason), 1);
+    }
+    let Some(turned) = way.turned else { return run_to(&world.checkout(), begun, state).await };
+    let left = run_to(&world.checkout(), begun, turned).await;
+    world.park(&left).await;
+    world.service.compensate(&admin(), left.id).await.unwrap();
+    let leases = world.service.store.leases(Checkout::TABLE);
+    let claimed = leases.claim(left.id.uuid(), world.clock.now()).await.unwrap().unwrap();
+    let payment = Payment::read(&claimed).unwrap();
+    assert_eq!(payment.state, state);
+    payment
 }
 
 /// The payment as the charge leaves it in the database before the checkout's first step.
@@ -62,32 +102,67 @@ both_engines! {
 
     async fn a_checkout_survives_the_death_of_its_process_anywhere(db: Db) {
         let (world, buyer) = (World::new(db).await, customer());
-        let checkout = world.checkout();
-        for state in State::ALL {
+        for &state in State::ALL {
             assert_eq!(way_to(state).is_none(), state.step().is_none(), "{state:?}");
-            let (Some((token, refusal)), Some(step)) = (way_to(state), state.step()) else { continue };
+            let (Some(way), Some(step)) = (way_to(state), state.step()) else { continue };
             for death in [Death::BeforeTheEffect, Death::AfterTheEffect] {
-                let reservation = world.hold(&buyer, &[700, 600]);
-                let bill = world.bill(&reservation, token);
-                if let Some((call, reason)) = refusal {
-                    world.faults.next(call, Fault::Refused(reason), 1);
-                }
-                let left = run_to(&checkout, begin(&world, &buyer, &bill).await, state).await;
+                let left = reach(&world, &buyer, state, &way).await;
                 if let Death::AfterTheEffect = death {
-                    // Of a capture that is declined there is no effect to have had.
-                    let _ = checkout.perform(step.action, &left).await;
+                    // Of what is refused there is no effect to have had.
+                    let _ = world.checkout().perform(step.action, &left).await;
                 }
                 world.service.tick().await.unwrap();
                 assert_eq!(world.service.store.payment(left.id).await.unwrap().unwrap().state, state, "{death:?}");
                 world.clock.advance(LEASE);
                 world.service.tick().await.unwrap();
                 let ended = world.service.store.payment(left.id).await.unwrap().unwrap().state;
-                let expected = match (token, refusal) {
-                    ("tok_capture_fails", _) | (_, Some(("confirm", _))) => State::Voided,
-                    (_, Some(_)) => State::Refunded,
-                    _ => State::Completed,
+                assert_eq!(ended, way.end, "{state:?} {death:?}");
+            }
+        }
+        world.check().await;
+    }
+
+    async fn a_checkout_ends_well_whatever_befalls_any_step(db: Db) {
+        let (world, buyer) = (World::new(db).await, customer());
+        for &state in State::ALL {
+            let Some(way) = way_to(state) else { continue };
+            for disturbance in DISTURBANCES {
+                let payment = reach(&world, &buyer, state, &way).await;
+                let id = payment.id;
+                disturb(Checkout::TABLE, id.uuid(), state.name(), disturbance);
+                let first = world.service.checkout.finish(payment).await;
+                assert_eq!(first.is_ok(), disturbance == Disturbance::Repeats, "{state:?} {disturbance:?}");
+                world.settle().await;
+                let ended = world.service.store.payment(id).await.unwrap().unwrap().state;
+                assert_eq!(ended, way.end, "{state:?} {disturbance:?}");
+            }
+        }
+        world.check().await;
+    }
+
+    async fn a_refund_ends_well_whatever_befalls_any_step(db: Db) {
+        let (world, buyer, by) = (World::new(db).await, customer(), staff());
+        for &state in refund::State::ALL {
+            for disturbance in DISTURBANCES {
+                if state.step().is_none() {
+                    continue;
+                }
+                let paid = world.paid(&buyer, &[700, 600]).await;
+                let request = RefundRequest {
+                    payment_id: paid.id.clone(),
+                    ticket_ids: paid.ticket_ids[..1].to_vec(),
+                    request_id: world.key(),
+                    ..RefundRequest::default()
                 };
-                assert_eq!(ended, expected, "{state:?} {death:?}");
+                let new = crate::grpc::read_refund(&by, &request).unwrap();
+                let begun = world.service.store.request_refund(&new, world.clock.now()).await.unwrap();
+                let id = begun.id;
+                disturb(Refunding::TABLE, id.uuid(), state.name(), disturbance);
+                let first = world.service.refunds.finish(begun).await;
+                assert_eq!(first.is_ok(), disturbance == Disturbance::Repeats, "{state:?} {disturbance:?}");
+                world.settle().await;
+                let ended = world.service.store.refund(id).await.unwrap().state;
+                assert_eq!(ended, refund::State::Refunded, "{state:?} {disturbance:?}");
             }
         }
         world.check().await;
@@ -96,7 +171,7 @@ both_engines! {
     async fn a_refund_survives_the_death_of_its_process_anywhere(db: Db) {
         let (world, buyer, by) = (World::new(db).await, customer(), staff());
         let refunding = world.refunding();
-        for state in refund::State::ALL {
+        for &state in refund::State::ALL {
             let Some(step) = state.step() else { continue };
             for death in [Death::BeforeTheEffect, Death::AfterTheEffect] {
                 let paid = world.paid(&buyer, &[700, 600]).await;
@@ -145,7 +220,7 @@ both_engines! {
         let reservation = world.hold(&buyer, &[700]);
         let mut payment = begin(&world, &buyer, &world.bill(&reservation, "tok_approve")).await;
         while payment.state.step().is_some() {
-            world.clock.advance(SignedDuration::from_secs(14));
+            world.clock.advance(SignedDuration::from_secs(2));
             world.service.tick().await.unwrap();
             payment = checkout.step(&payment).await.unwrap();
         }

@@ -16,7 +16,7 @@ use super::{
 
 impl World {
     /// A request to refund everything.
-    fn everything(&self, payment: &Payment) -> RefundRequest {
+    pub(super) fn everything(&self, payment: &Payment) -> RefundRequest {
         RefundRequest { payment_id: payment.id.clone(), request_id: self.key(), ..RefundRequest::default() }
     }
 
@@ -29,7 +29,7 @@ impl World {
         RefundRequest { ticket_ids, ..self.everything(payment) }
     }
 
-    fn check_in(&self, ticket: &str) {
+    pub(super) fn check_in(&self, ticket: &str) {
         let mut issued = self.tickets.issued.lock().unwrap();
         issued.iter_mut().find(|issued| issued.id == ticket).unwrap().set_state(TicketState::CheckedIn);
     }

@@ -10,6 +10,7 @@ use super::world::{World, customer};
 use crate::{
     charge::ChargeError,
     payment::{Event, Payment},
+    runner::Saga as _,
     saga::{Checkout, State},
     store::{LEASE, Lease},
 };

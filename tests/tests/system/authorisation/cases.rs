@@ -132,6 +132,9 @@ pub(crate) async fn case(world: &World, rpc: &str) -> Option<Case> {
             let amount = json!({"amountMinor": "1", "currencyCode": "EUR"});
             (STAFF_OF_THE_PURCHASE, json!({"paymentId": world.payment, "amount": amount, "requestId": key()}))
         }
+        "PaymentsService.ResumePayment" | "PaymentsService.CompensatePayment" => {
+            (ADMIN_ONLY, json!({"paymentId": world.payment}))
+        }
 
         "TicketsService.ListTickets" => (SIGNED_IN, json!({"showtimeId": world.showtime})),
         "TicketsService.GetTicketKeys" => (ANYBODY, json!({})),

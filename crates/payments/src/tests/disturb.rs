@@ -1,0 +1,57 @@
+//! What can befall any step of any saga, wherever it is.
+
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, Mutex},
+};
+
+use uuid::Uuid;
+
+use crate::step::StepError;
+
+/// What befalls a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Disturbance {
+    /// It is not done.
+    Fails,
+    /// It is done twice.
+    Repeats,
+    /// It is done, and nobody hears of it.
+    LosesItsReply,
+}
+
+/// A step: the saga's table, its item, and the name of the state in which the step is to be done.
+type Step = (&'static str, Uuid, &'static str);
+
+/// The disturbances to come, each once.
+static TO_COME: LazyLock<Mutex<HashMap<Step, Disturbance>>> = LazyLock::new(Mutex::default);
+
+/// Lets something befall the next step of the item `id` in this state.
+pub(super) fn disturb(table: &'static str, id: Uuid, state: &'static str, disturbance: Disturbance) {
+    TO_COME.lock().unwrap().insert((table, id, state), disturbance);
+}
+
+/// Has a step's effect, or whatever befalls it.
+pub(crate) async fn disturbed<T, F>(
+    table: &'static str,
+    id: Uuid,
+    state: &'static str,
+    effect: impl Fn() -> F,
+) -> Result<T, StepError>
+where
+    F: Future<Output = Result<T, StepError>>,
+{
+    let disturbance = TO_COME.lock().unwrap().remove(&(table, id, state));
+    match disturbance {
+        None => effect().await,
+        Some(Disturbance::Fails) => Err(StepError::Later("failed by the test".to_owned())),
+        Some(Disturbance::Repeats) => {
+            let _first = effect().await;
+            effect().await
+        }
+        Some(Disturbance::LosesItsReply) => {
+            let _lost = effect().await;
+            Err(StepError::Later("its reply was lost by the test".to_owned()))
+        }
+    }
+}
