@@ -1,5 +1,7 @@
 //! The whole platform as processes on a private PostgreSQL.
 
+mod disturbance;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -52,11 +54,18 @@ impl Platform {
     /// # Errors
     /// When something does not start: what it wrote.
     pub fn start(programs: &Path, folder: &Path) -> anyhow::Result<Self> {
+        Self::start_on(PrivatePostgres::start()?, programs, folder)
+    }
+
+    /// The same on a server that was started for it.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_on(postgres: PrivatePostgres, programs: &Path, folder: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         // The processes work in folders of their own.
         let (programs, folder) = (programs.canonicalize()?, folder.canonicalize()?);
         write_secret(&folder.join("service-secret"), &random_text()?)?;
-        let postgres = PrivatePostgres::start()?;
         postgres.create_databases(SERVICES.into_iter().chain([BANK]))?;
         let ports: [u16; 2 * (SERVICES.len() + 1)] = free_ports()?;
         let addresses = all().zip(ports.chunks_exact(2)).map(|(name, ports)| {
@@ -153,7 +162,11 @@ impl Platform {
         self.programs.join(file)
     }
 
-    fn begin(&mut self, name: &'static str) -> anyhow::Result<()> {
+    /// Starts a process that does not run, and does not wait until it is ready.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn begin(&mut self, name: &'static str) -> anyhow::Result<()> {
         let log = self.folder.join(format!("{name}.log"));
         let process = Process::start(&self.command(name), &log)?;
         self.processes.insert(name, process);
@@ -170,6 +183,10 @@ impl Platform {
             Ok(asked_whether_ready(address).unwrap_or(false))
         })
         .with_context(|| format!("the log of {name} ends with:\n{}", process.last_words()))
+    }
+
+    fn process(&self, name: &str) -> anyhow::Result<&Process> {
+        self.processes.get(name).with_context(|| format!("{name} does not run"))
     }
 
     fn take(&mut self, name: &str) -> anyhow::Result<Process> {

@@ -106,6 +106,22 @@ impl Process {
         self.wait().map(drop)
     }
 
+    /// Stops the program where it is, until [`unpause`](Self::unpause). It must go on before it can be asked to end.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        self.signal("STOP")
+    }
+
+    /// Lets the program go on after [`pause`](Self::pause).
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn unpause(&self) -> anyhow::Result<()> {
+        self.signal("CONT")
+    }
+
     /// The last lines that the program wrote.
     pub fn last_words(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();

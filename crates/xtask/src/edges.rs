@@ -30,7 +30,11 @@ fn allowed(name: &str) -> Option<Imports> {
         // Of `process` it takes what needs no store.
         "gateway" => Imports::Only(&["domain", "proto", "serve", "auth", "process"]),
         "xtask" => Imports::Only(&["launch"]),
-        "standalone" => Imports::AllBut(&["launch", "tests", "xtask"]),
+        // It reads every service's tables, and of their code only what replays the history of the seats.
+        "audit" => Imports::Only(&["store", "reservations"]),
+        // The campaign sees the platform from outside.
+        "chaos" => Imports::Only(&["domain", "proto", "store", "launch", "audit"]),
+        "standalone" => Imports::AllBut(&["launch", "chaos", "tests", "xtask"]),
         "tests" => Imports::AllBut(&["xtask"]),
         service if SERVICES.contains(&service) => {
             Imports::Only(&["domain", "proto", "fields", "serve", "auth", "store", "process"])

@@ -8,6 +8,7 @@
     reason = "a command line tool talks on its standard streams"
 )]
 
+mod chaos;
 mod command;
 mod edges;
 mod openapi;
@@ -34,7 +35,7 @@ enum Task {
         /// ($MOVIEBOOKING_CACHE, or moviebooking in $XDG_CACHE_HOME or ~/.cache)
         #[arg(long)]
         install: bool,
-        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated tests]
+        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated tests chaos]
         #[arg(value_name = "STEP")]
         steps: Vec<Step>,
     },
@@ -48,6 +49,13 @@ enum Task {
     },
     /// Stop what `up` runs
     Down,
+    /// Book while processes are killed, and check everything afterwards: `cargo xtask chaos --help`
+    #[command(disable_help_flag = true)]
+    Chaos {
+        /// What the campaign takes
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -70,5 +78,6 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Openapi => openapi::rewrite(&workspace),
         Task::Up { demo } => processes::up(&workspace, demo),
         Task::Down => processes::down(&workspace),
+        Task::Chaos { words } => chaos::run(&workspace, &words),
     }
 }

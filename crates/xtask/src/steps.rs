@@ -7,7 +7,7 @@ use moviebooking_launch::PrivatePostgres;
 
 use crate::tools::{Cache, GoProgram, Tool};
 use crate::workspace::Workspace;
-use crate::{command, edges, openapi};
+use crate::{chaos, command, edges, openapi};
 
 /// Names the PostgreSQL server on which tests make their databases. If it is not set, a private server is started for
 /// them. Tests that start processes start one for those either way.
@@ -36,6 +36,8 @@ pub(crate) enum Step {
     Generated,
     /// Every test, on both database engines, over all protocols
     Tests,
+    /// The short campaign: bookings while processes are killed, then everything is checked
+    Chaos,
     /// Only that part of `tests` which sends what schemathesis generates
     Schemathesis,
     /// Only that part of `tests` which uses the gRPC-Web clients from npm
@@ -44,8 +46,16 @@ pub(crate) enum Step {
 
 impl Step {
     /// The whole run, what fails fastest first. `Tests` contains `Schemathesis` and `GrpcWeb`.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Fmt, Self::Edges, Self::Deny, Self::Clippy, Self::Docs, Self::Generated, Self::Tests];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Fmt,
+        Self::Edges,
+        Self::Deny,
+        Self::Clippy,
+        Self::Docs,
+        Self::Generated,
+        Self::Tests,
+        Self::Chaos,
+    ];
 
     /// The name on the command line.
     pub(crate) fn name(self) -> String {
@@ -60,6 +70,7 @@ impl Step {
             Self::Deny => vec![Tool::CargoDeny],
             Self::Schemathesis => vec![Tool::Python, Tool::Schemathesis],
             Self::GrpcWeb => vec![Tool::Node, Tool::GrpcWebClient],
+            Self::Chaos => vec![Tool::Postgres],
             Self::Tests => {
                 let mut tools = vec![Tool::Poppler, Tool::Rsvg, Tool::Zbar, Tool::Postgres];
                 tools.extend(Self::Schemathesis.tools());
@@ -104,6 +115,7 @@ impl Step {
                 }
                 command::run(&mut test)
             }
+            Self::Chaos => chaos::run(workspace, &chaos::SHORT),
             Self::Schemathesis => {
                 command::run(test(workspace, cache)?.args(["--test", "system", "schemathesis::"]))
             }

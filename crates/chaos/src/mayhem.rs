@@ -1,0 +1,221 @@
+//! Kills and pauses processes, and looks after them as an orchestrator does: what does not run is started again.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use moviebooking_launch::Platform;
+use rand::{RngExt as _, rngs::StdRng};
+use tokio::{
+    task::{JoinSet, block_in_place},
+    time::{MissedTickBehavior, interval, sleep},
+};
+
+/// The databases' server among the names of the processes.
+pub(crate) const POSTGRES: &str = "PostgreSQL";
+
+/// How often it looks what is to be done.
+const TICK: Duration = Duration::from_millis(20);
+/// Milliseconds between two kills at least, and at most while there are any left.
+const KILL_PAUSES: (u64, u64) = (150, 900);
+/// Milliseconds until a process that was killed is started again, as an orchestrator takes its time.
+const DOWN: std::ops::Range<u64> = 0..400;
+/// Milliseconds between two pauses, and how long one lasts.
+const BETWEEN_PAUSES: std::ops::Range<u64> = 500..2_500;
+const PAUSED: std::ops::Range<u64> = 50..2_500;
+/// A process is killed so many times as often as PostgreSQL, which takes everything down.
+const WEIGHT: usize = 2;
+
+/// What both sides of the campaign tell each other.
+#[derive(Default)]
+pub(crate) struct Signals {
+    /// Bookings that have ended or wait for the platform to recover, of a thousand.
+    pub(crate) progress: AtomicU64,
+    pub(crate) kills: AtomicU64,
+    /// No more kills and pauses.
+    pub(crate) calm: AtomicBool,
+    /// Nobody needs to be looked after any more.
+    pub(crate) over: AtomicBool,
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+pub(crate) struct Casualties {
+    pub(crate) kills: BTreeMap<&'static str, u64>,
+    pub(crate) pauses: BTreeMap<&'static str, u64>,
+    /// From a kill until the process was ready again.
+    pub(crate) recoveries: Vec<(&'static str, Duration)>,
+    /// How often a process ended by itself, as it does when it starts while PostgreSQL is down.
+    pub(crate) ended: BTreeMap<&'static str, u64>,
+}
+
+pub(crate) struct Mayhem {
+    platform: Platform,
+    dice: StdRng,
+    kills: u64,
+    signals: Arc<Signals>,
+    casualties: Casualties,
+    /// When to start what does not run.
+    down: BTreeMap<&'static str, Instant>,
+    /// When to let go on what is paused.
+    paused: BTreeMap<&'static str, Instant>,
+    killed: BTreeMap<&'static str, Instant>,
+    recovering: JoinSet<(&'static str, Instant)>,
+    last_kill: Instant,
+    next_pause: Instant,
+}
+
+impl Mayhem {
+    pub(crate) fn new(platform: Platform, dice: StdRng, kills: u64, signals: Arc<Signals>) -> Self {
+        let now = Instant::now();
+        Self {
+            platform,
+            dice,
+            kills,
+            signals,
+            casualties: Casualties::default(),
+            down: BTreeMap::new(),
+            paused: BTreeMap::new(),
+            killed: BTreeMap::new(),
+            recovering: JoinSet::new(),
+            last_kill: now,
+            next_pause: now,
+        }
+    }
+
+    /// Goes on until it is over, and gives the platform back with everything running.
+    pub(crate) async fn rage(mut self) -> anyhow::Result<(Platform, Casualties)> {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.signals.over.load(Ordering::Relaxed) {
+            ticks.tick().await;
+            block_in_place(|| self.turn())?;
+            while let Some(Ok((name, ready))) = self.recovering.try_join_next() {
+                if let Some(killed) = self.killed.remove(name) {
+                    self.casualties.recoveries.push((name, ready - killed));
+                }
+            }
+        }
+        Ok((self.platform, self.casualties))
+    }
+
+    fn turn(&mut self) -> anyhow::Result<()> {
+        let now = Instant::now();
+        self.look_after(now)?;
+        let calm = self.signals.calm.load(Ordering::Relaxed);
+        if calm {
+            self.paused.values_mut().for_each(|until| *until = now);
+            return Ok(());
+        }
+        if self.is_kill_due(now) {
+            self.kill_one(now)?;
+            self.last_kill = now;
+            self.signals.kills.fetch_add(1, Ordering::Relaxed);
+        }
+        if now >= self.next_pause {
+            self.pause_one(now)?;
+            self.next_pause = now + millis(self.dice.random_range(BETWEEN_PAUSES));
+        }
+        Ok(())
+    }
+
+    /// The kills are spread over the bookings; when the bookings do not come forward, the kills do.
+    fn is_kill_due(&mut self, now: Instant) -> bool {
+        let done = self.signals.kills.load(Ordering::Relaxed);
+        let since = now - self.last_kill;
+        let (least, most) = KILL_PAUSES;
+        done < self.kills
+            && since >= millis(least)
+            && (since >= millis(most)
+                || done * 1_000 <= self.signals.progress.load(Ordering::Relaxed) * self.kills)
+    }
+
+    fn kill_one(&mut self, now: Instant) -> anyhow::Result<()> {
+        let mut running: Vec<&'static str> = Vec::new();
+        for name in self.platform.names().collect::<Vec<_>>() {
+            if self.platform.is_running(name)? {
+                running.extend([name; WEIGHT]);
+            }
+        }
+        let chosen = self.dice.random_range(0..=running.len());
+        let down = millis(self.dice.random_range(DOWN));
+        let Some(name) = running.get(chosen).copied() else { return self.crash_postgres(now) };
+        self.platform.kill(name)?;
+        *self.casualties.kills.entry(name).or_default() += 1;
+        self.paused.remove(name);
+        self.killed.entry(name).or_insert(now);
+        self.down.insert(name, now + down);
+        Ok(())
+    }
+
+    fn crash_postgres(&mut self, now: Instant) -> anyhow::Result<()> {
+        *self.casualties.kills.entry(POSTGRES).or_default() += 1;
+        self.platform.postgres().crash()?;
+        self.platform.postgres().recover()?;
+        self.casualties.recoveries.push((POSTGRES, now.elapsed()));
+        Ok(())
+    }
+
+    fn pause_one(&mut self, now: Instant) -> anyhow::Result<()> {
+        let names: Vec<&'static str> = self.platform.names().collect();
+        let name = names[self.dice.random_range(0..names.len())];
+        let until = now + millis(self.dice.random_range(PAUSED));
+        if self.platform.is_running(name)? && !self.paused.contains_key(name) {
+            self.platform.pause(name)?;
+            self.paused.insert(name, until);
+            *self.casualties.pauses.entry(name).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// Lets go on what was paused for long enough, and starts what does not run.
+    fn look_after(&mut self, now: Instant) -> anyhow::Result<()> {
+        let over: Vec<_> =
+            self.paused.iter().filter(|(_, until)| **until <= now).map(|(name, _)| *name).collect();
+        for name in over {
+            self.paused.remove(name);
+            if self.platform.is_running(name)? {
+                self.platform.unpause(name)?;
+            }
+        }
+        for name in self.platform.names().collect::<Vec<_>>() {
+            if self.platform.is_running(name)? {
+                continue;
+            }
+            let at = *self.down.entry(name).or_insert_with(|| {
+                *self.casualties.ended.entry(name).or_default() += 1;
+                now + millis(200)
+            });
+            if at <= now {
+                self.down.remove(name);
+                self.platform.begin(name)?;
+                self.watch(name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes when a process is ready.
+    fn watch(&mut self, name: &'static str) {
+        let url = format!("http://{}/readyz", self.platform.address(name));
+        self.recovering.spawn(async move {
+            let client = reqwest::Client::new();
+            loop {
+                let answer = client.get(&url).timeout(millis(1_000)).send().await;
+                if answer.is_ok_and(|answer| answer.status().is_success()) {
+                    return (name, Instant::now());
+                }
+                sleep(TICK).await;
+            }
+        });
+    }
+}
+
+fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
