@@ -1,12 +1,14 @@
 //! Compiles every file below `proto/` without protoc: the descriptor set with its options, then messages, clients and
-//! servers.
+//! servers, and the types of events.
 
 use std::{
-    env, fs, io,
+    env,
+    fmt::Write as _,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use protox::prost::Message as _;
+use protox::{prost::Message as _, prost_reflect::DescriptorPool};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
@@ -21,9 +23,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptor_set = compiler.encode_file_descriptor_set();
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("descriptors.bin"), &descriptor_set)?;
 
+    let pool = DescriptorPool::decode(descriptor_set.as_slice())?;
+    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("event_types.rs"), event_types(&pool)?)?;
+
     let descriptors = prost_types_set(&descriptor_set)?;
     tonic_prost_build::configure().bytes(".google.api.HttpBody").compile_fds(descriptors)?;
     Ok(())
+}
+
+/// An `impl Event` for each message that says of which type of event it is the data.
+fn event_types(pool: &DescriptorPool) -> Result<String, Box<dyn std::error::Error>> {
+    let option =
+        pool.get_extension_by_name("moviebooking.events.v1.type").ok_or("no option for types of events")?;
+    let mut code = String::new();
+    for message in pool.all_messages().filter(|message| message.options().has_extension(&option)) {
+        let name = message.options().get_extension(&option).as_str().unwrap_or_default().to_owned();
+        let path = message.full_name().replace('.', "::");
+        writeln!(code, "impl Event for crate::{path} {{ const TYPE: &'static str = {name:?}; }}")?;
+    }
+    Ok(code)
 }
 
 fn prost_types_set(bytes: &[u8]) -> Result<prost_types::FileDescriptorSet, protox::prost::DecodeError> {

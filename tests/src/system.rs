@@ -48,7 +48,8 @@ impl System {
             let runtime = tokio::runtime::Runtime::new().expect("a runtime");
             runtime.block_on(async {
                 let folder = data.path().to_str().expect("a path in UTF-8");
-                let cli = Cli::parse_from(["moviebooking", "--listen", "127.0.0.1:0", "--data", folder]);
+                let settings = ["--listen", "127.0.0.1:0", "--webhooks-allow-local", "--data", folder];
+                let cli = Cli::parse_from(["moviebooking"].into_iter().chain(settings));
                 let folder = DataFolder::open(&cli.data.folder).expect("the data folder");
                 let listener = bind(cli.serve.listen, "--listen").await.expect("a port");
                 let accounts = Accounts::create(folder.path()).expect("the demo's accounts");

@@ -1,17 +1,16 @@
 //! The OpenAPI 3.1 document, written from the routes and from the comments in the protos.
 
-mod comments;
 mod operation;
 mod problems;
 mod schemas;
 
 use std::collections::BTreeMap;
 
+use moviebooking_proto::comments::Comments;
 use serde_json::{Map, Value, json};
 
 use crate::{GatewayError, annotation::Annotations, builtin::Builtin, gateway, table::Table};
 
-use comments::Comments;
 use schemas::Schemas;
 
 /// The document of the platform's REST API, as JSON with line breaks; always the same for the same protos.

@@ -2,6 +2,7 @@
 
 use jiff::civil::Date;
 use moviebooking_domain::id::MovieId;
+use moviebooking_events::outbox;
 use moviebooking_fields::{self as fields, Mask, Page};
 use moviebooking_proto::{Problem, Reason, movies::v1 as wire};
 use moviebooking_store::idempotency::Request;
@@ -128,6 +129,8 @@ impl Service {
             return Ok(answer);
         }
         movies::add(&mut tx, &movie).await?;
+        outbox::append(&mut tx, now, movie.id, &wire::MovieCreated { movie_id: movie.id.to_string() })
+            .await?;
         let answer = movie.into();
         key.finish(&mut tx, &answer).await?;
         tx.commit().await?;
@@ -153,6 +156,7 @@ impl Service {
         movie.update_time = now;
         movie.version += 1;
         movies::change(&mut tx, &movie).await?;
+        outbox::append(&mut tx, now, id, &wire::MovieUpdated { movie_id: id.to_string() }).await?;
         let answer = movie.into();
         key.finish(&mut tx, &answer).await?;
         tx.commit().await?;
@@ -176,6 +180,7 @@ impl Service {
             return Err(Error::MovieHasShowtimes { count });
         }
         movies::remove(&mut tx, id, now).await?;
+        outbox::append(&mut tx, now, id, &wire::MovieDeleted { movie_id: id.to_string() }).await?;
         key.finish(&mut tx, &()).await?;
         tx.commit().await?;
         Ok(())

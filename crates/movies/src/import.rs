@@ -217,7 +217,7 @@ async fn write(
             Err(note) => rows.push((row, Err(note))),
         }
     }
-    let added = add_new(db, &movies).await?;
+    let added = add_new(db, &movies, now).await?;
     for (row, read) in rows {
         match read {
             Ok((key, _)) if !added.contains(key.as_slice()) => summary.unchanged += 1,

@@ -20,6 +20,7 @@ mod store;
 
 use moviebooking_auth::ServiceLink;
 use moviebooking_domain::clock::SharedClock;
+use moviebooking_events::{LEASE_MIGRATION, outbox};
 use moviebooking_proto::movies::v1::movies_service_server::MoviesServiceServer;
 use moviebooking_store::{Db, Migrations, idempotency, migration};
 use tonic::service::Routes;
@@ -34,6 +35,8 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(1, "migrations/0001_movies.sql"),
     migration!(2, "migrations/0002_showtimes.sql"),
     idempotency::MIGRATION,
+    LEASE_MIGRATION,
+    outbox::MIGRATION,
 ]);
 
 /// The service. Clone it freely.

@@ -4,9 +4,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use moviebooking_domain::clock::SystemClock;
+use moviebooking_events::Outbox;
 use moviebooking_movies::{MIGRATIONS, NAME, Service, import};
 use moviebooking_process::{Reservations, ServiceArgs, Theaters, Users};
 use moviebooking_serve::StartError;
+use tokio_util::sync::CancellationToken;
 
 /// Serves the catalogue and the showtimes over gRPC.
 ///
@@ -63,5 +65,9 @@ async fn serve(cli: &Cli) -> Result<(), StartError> {
     let (theaters, reservations) = (process.link(&cli.theaters)?, process.link(&cli.reservations)?);
     let db = process.database(&MIGRATIONS).await?;
     let service = Service::new(db.clone(), process.clock(), theaters, reservations);
-    process.serve(service.routes(), db, users, async |stop| service.run_background(stop).await).await
+    let relay = process.relay(&db, Outbox, &cli.users).await?;
+    let background = async |stop: CancellationToken| {
+        tokio::join!(service.run_background(stop.clone()), relay.run(stop));
+    };
+    process.serve(service.routes(), db, users, background).await
 }

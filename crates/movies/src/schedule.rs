@@ -3,6 +3,7 @@
 use jiff::{Timestamp, civil::Date};
 use moviebooking_auth::Caller;
 use moviebooking_domain::id::{HallId, MovieId, ShowtimeId, TheaterId};
+use moviebooking_events::outbox;
 use moviebooking_fields::{self as fields, Mask, Page, time};
 use moviebooking_proto::{Problem, movies::v1 as wire};
 use moviebooking_store::idempotency::Request;
@@ -147,6 +148,14 @@ impl Service {
             version: 1,
         };
         showtimes::add(&mut tx, &showtime).await?;
+        let told = wire::ShowtimeScheduled {
+            showtime_id: showtime.id.to_string(),
+            movie_id: movie_id.to_string(),
+            theater_id: showtime.place.theater_id.to_string(),
+            hall_id: hall_id.to_string(),
+            start_time: Some(time::to_wire(start)),
+        };
+        outbox::append(&mut tx, now, showtime.id, &told).await?;
         let answer = showtime.into();
         key.finish(&mut tx, &answer).await?;
         tx.commit().await?;
@@ -181,6 +190,12 @@ impl Service {
         showtime.update_time = now;
         showtime.version += 1;
         showtimes::change(&mut tx, &showtime).await?;
+        let told = wire::ShowtimeUpdated {
+            showtime_id: id.to_string(),
+            movie_id: showtime.movie_id.to_string(),
+            theater_id: showtime.place.theater_id.to_string(),
+        };
+        outbox::append(&mut tx, now, id, &told).await?;
         let answer = showtime.into();
         key.finish(&mut tx, &answer).await?;
         tx.commit().await?;
@@ -230,6 +245,12 @@ impl Service {
         showtime.update_time = now;
         showtime.version += 1;
         showtimes::cancel(&mut tx, &showtime, reason).await?;
+        let told = wire::ShowtimeCancelled {
+            showtime_id: id.to_string(),
+            movie_id: showtime.movie_id.to_string(),
+            theater_id: showtime.place.theater_id.to_string(),
+        };
+        outbox::append(&mut tx, now, id, &told).await?;
         tx.commit().await?;
         Ok(showtime)
     }

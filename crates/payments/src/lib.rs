@@ -6,6 +6,7 @@
 //! behind [`provider::Provider`].
 
 mod charge;
+mod events;
 mod grpc;
 mod neighbours;
 mod parking;
@@ -25,12 +26,14 @@ use std::{sync::Arc, time::Duration};
 
 use moviebooking_auth::ServiceLink;
 use moviebooking_domain::clock::SharedClock;
+use moviebooking_events::LEASE_MIGRATION;
 use moviebooking_proto::payments::v1::payments_service_server::PaymentsServiceServer;
 use moviebooking_store::{Db, Migrations, StoreError, migration};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+pub use crate::events::History;
 use crate::{
     neighbours::Neighbours,
     provider::{Provider, Settled},
@@ -49,6 +52,8 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(2, "migrations/0002_providers.sql"),
     migration!(3, "migrations/0003_offers.sql"),
     migration!(5, "migrations/0005_parked_sagas.sql"),
+    migration!(7, "migrations/0007_published_events.sql"),
+    LEASE_MIGRATION,
 ]);
 
 /// The tables whose rows are sagas.

@@ -4,13 +4,14 @@ use std::{process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use moviebooking_payments::{
-    MIGRATIONS, NAME, Service,
+    History, MIGRATIONS, NAME, Service,
     provider::sandbox::{self, SandboxBank},
 };
 use moviebooking_process::{Reservations, ServiceArgs, Tickets, Users, secret_url};
 use moviebooking_serve::StartError;
 use moviebooking_store::DatabaseUrl;
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio_util::sync::CancellationToken;
 
 const BANK_FLAG: &str = "--bank-database-url";
 
@@ -53,5 +54,9 @@ async fn run(cli: &Cli) -> Result<(), StartError> {
     let bank = process.other_database("bank", BANK_FLAG, &bank, &sandbox::MIGRATIONS).await?;
     let bank = SandboxBank::new(bank, process.clock(), sandbox::SLOW_REPLY);
     let service = Service::new(db.clone(), process.clock(), Arc::new(bank), reservations, tickets);
-    process.serve(service.routes(), db, users, async |stop| service.run_background(stop).await).await
+    let relay = process.relay(&db, History, &cli.users).await?;
+    let background = async |stop: CancellationToken| {
+        tokio::join!(service.run_background(stop.clone()), relay.run(stop));
+    };
+    process.serve(service.routes(), db, users, background).await
 }

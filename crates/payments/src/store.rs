@@ -3,6 +3,7 @@
 mod leases;
 mod parking;
 mod payments;
+mod publish;
 mod queries;
 mod refunds;
 mod rows;
@@ -15,6 +16,7 @@ use moviebooking_store::{Db, Row, StoreError, Tx, sql};
 pub(crate) use leases::LEASE;
 pub(crate) use leases::{Lease, Leases};
 pub(crate) use parking::Compensated;
+pub(crate) use publish::{Told, published, unpublished};
 pub(crate) use queries::Listing;
 
 use crate::payment::Event;
@@ -61,9 +63,10 @@ async fn append(
     .bind(event.kind)
     .bind(event.amount)
     .bind(&event.detail)
-    .execute(tx)
-    .await
-    .map(drop)
+    .execute(&mut *tx)
+    .await?;
+    tx.announce_events();
+    Ok(())
 }
 
 /// The column `currency`.

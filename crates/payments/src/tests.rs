@@ -11,6 +11,7 @@ mod parking;
 mod reading;
 mod refunds;
 mod storage;
+mod telling;
 mod world;
 
 pub(crate) use disturb::disturbed;

@@ -6,6 +6,7 @@ use moviebooking_auth::{
     Keys, KeysFromUsers, ServiceCredentials, ServiceLink, ServiceSecret, Verifier, protect,
 };
 use moviebooking_domain::clock::{SharedClock, SystemClock};
+use moviebooking_events::{EventsArgs, Nats, NatsSettings, Publish, Relay, Source, ToWebhooks};
 use moviebooking_proto::{DESCRIPTOR_SET, access};
 use moviebooking_serve::{Health, Link, Server, StartError, grpc_router, metrics};
 use moviebooking_store::{
@@ -15,7 +16,7 @@ use moviebooking_store::{
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::{Database, Peer, Process, ProcessArgs, secret::SecretArgs};
+use crate::{Database, Peer, Process, ProcessArgs, Users, secret::SecretArgs};
 
 /// What every service takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -26,6 +27,8 @@ pub struct ServiceArgs {
     database: DatabaseArgs,
     #[command(flatten)]
     secret: SecretArgs,
+    #[command(flatten)]
+    events: EventsArgs,
 }
 
 impl ServiceArgs {
@@ -42,10 +45,11 @@ impl ServiceArgs {
     pub async fn start(&self, name: &'static str) -> Result<ServiceProcess<'_>, StartError> {
         self.url()?;
         let secret = self.secret.read()?;
+        let nats = self.events.nats()?;
         let process = self.process.start().await?;
         let clock = SystemClock::shared();
         let credentials = ServiceCredentials::new(name, secret.clone(), Arc::clone(&clock));
-        Ok(ServiceProcess { args: self, process, name, secret, credentials, clock })
+        Ok(ServiceProcess { args: self, process, name, secret, credentials, clock, nats })
     }
 
     /// The database of the service `name`: all that a command that does not serve needs.
@@ -80,6 +84,7 @@ pub struct ServiceProcess<'a> {
     secret: ServiceSecret,
     credentials: ServiceCredentials,
     clock: SharedClock,
+    nats: Option<NatsSettings>,
 }
 
 impl ServiceProcess<'_> {
@@ -102,6 +107,29 @@ impl ServiceProcess<'_> {
     /// When its URL is none.
     pub fn link<P: Peer>(&self, peer: &P) -> Result<ServiceLink, StartError> {
         Ok(self.credentials.link(P::NAME, self.connect(peer)?))
+    }
+
+    /// The broker of events, where one is configured.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub async fn nats(&self) -> Result<Option<Nats>, StartError> {
+        match &self.nats {
+            Some(settings) => Nats::connect(settings).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Publishes what the service has to tell: to the broker where one is configured, else to the users service.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub async fn relay<S: Source>(&self, db: &Db, source: S, users: &Users) -> Result<Relay<S>, StartError> {
+        let publisher: Arc<dyn Publish> = match self.nats().await? {
+            Some(nats) => Arc::new(nats),
+            None => Arc::new(ToWebhooks::new(self.link(users)?)),
+        };
+        Ok(Relay::new(db.clone(), self.clock(), source, publisher))
     }
 
     /// The service's database.

@@ -4,6 +4,8 @@
 //! documentation of each message and RPC.
 
 pub mod access;
+pub mod comments;
+pub mod event;
 pub mod problem;
 pub mod reason;
 
@@ -30,6 +32,8 @@ pub mod moviebooking {
     generated! {
         /// Who may call an RPC.
         access = "moviebooking.access.v1", without missing_docs;
+        /// Events, as services hand them to each other.
+        events = "moviebooking.events.v1", without missing_docs;
         /// Amounts of money.
         money = "moviebooking.money.v1", without missing_docs;
         /// Accounts, sessions and roles.
@@ -46,7 +50,7 @@ pub mod moviebooking {
         tickets = "moviebooking.tickets.v1", without missing_docs, clippy::allow_attributes, clippy::allow_attributes_without_reason;
     }
 }
-pub use moviebooking::{money, movies, payments, reservations, theaters, tickets, users};
+pub use moviebooking::{events, money, movies, payments, reservations, theaters, tickets, users};
 
 /// The part of Google's API annotations that is used.
 pub mod google {

@@ -98,6 +98,12 @@ reasons! {
     EmailTaken "EMAIL_TAKEN" AlreadyExists 409;
     /// It would leave the platform without an admin.
     LastAdmin "LAST_ADMIN" FailedPrecondition 409;
+    /// There is no such webhook.
+    WebhookNotFound "WEBHOOK_NOT_FOUND" NotFound 404;
+    /// The webhook has no such delivery.
+    WebhookDeliveryNotFound "WEBHOOK_DELIVERY_NOT_FOUND" NotFound 404;
+    /// There are as many webhooks as there may be.
+    WebhookLimit "WEBHOOK_LIMIT" FailedPrecondition 409;
 
     // Movies.
     /// There is no such movie.

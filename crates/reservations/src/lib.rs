@@ -20,6 +20,7 @@ mod change;
 mod choose;
 mod convert;
 mod error;
+mod events;
 mod grpc;
 mod hall;
 mod hold;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 
 use moviebooking_auth::ServiceLink;
 use moviebooking_domain::clock::SharedClock;
+use moviebooking_events::LEASE_MIGRATION;
 use moviebooking_proto::reservations::v1::{
     reservations_internal_server::ReservationsInternalServer,
     reservations_service_server::ReservationsServiceServer,
@@ -43,6 +45,7 @@ use moviebooking_store::{Db, Engine, Migrations, idempotency, migration};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+pub use crate::events::History;
 use crate::{boards::Boards, catalogue::Catalogue, watch::Watches};
 
 /// The service's name in service tokens and logs.
@@ -52,7 +55,9 @@ pub const NAME: &str = "reservations";
 pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(1, "migrations/0001_reservations.sql"),
     migration!(2, "migrations/0002_offers.sql"),
+    migration!(3, "migrations/0003_published_changes.sql"),
     idempotency::MIGRATION,
+    LEASE_MIGRATION,
 ]);
 
 /// The service; cheap to clone.

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use moviebooking_process::{Movies, ServiceArgs, Theaters, Users};
-use moviebooking_reservations::{MIGRATIONS, NAME, Service};
+use moviebooking_reservations::{History, MIGRATIONS, NAME, Service};
 use moviebooking_serve::StartError;
+use tokio_util::sync::CancellationToken;
 
 /// Serves who holds or owns which seat of which showtime, over gRPC.
 ///
@@ -35,5 +36,9 @@ async fn run(cli: &Cli) -> Result<(), StartError> {
     let (movies, theaters) = (process.link(&cli.movies)?, process.link(&cli.theaters)?);
     let db = process.database(&MIGRATIONS).await?;
     let service = Service::new(db.clone(), process.clock(), movies, theaters);
-    process.serve(service.routes(), db, users, async |stop| service.run_background(stop).await).await
+    let relay = process.relay(&db, History, &cli.users).await?;
+    let background = async |stop: CancellationToken| {
+        tokio::join!(service.run_background(stop.clone()), relay.run(stop));
+    };
+    process.serve(service.routes(), db, users, background).await
 }

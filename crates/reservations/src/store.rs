@@ -3,11 +3,13 @@
 //! Every change of a showtime's seats goes through a [`Turn`], or, on PostgreSQL, through [`hold_at_once`].
 
 mod at_once;
+mod publish;
 mod read;
 mod rows;
 mod turn;
 
 pub(crate) use at_once::hold_at_once;
+pub(crate) use publish::{published, unpublished};
 pub(crate) use read::{
     Filter, board, catch_up, changed_since, changes_after, claims, list, offers, reservation,
 };

@@ -8,6 +8,7 @@ mod neighbours;
 mod offering;
 mod races;
 mod selling;
+mod telling;
 mod watching;
 mod world;
 

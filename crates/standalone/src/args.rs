@@ -105,6 +105,9 @@ pub struct ServeArgs {
     /// The gateway's own settings.
     #[command(flatten)]
     pub gateway: moviebooking_gateway::Config,
+    /// Where events go.
+    #[command(flatten)]
+    pub events: moviebooking_events::EventsArgs,
     /// The users service's own settings.
     #[command(flatten)]
     pub users: moviebooking_users::Config,

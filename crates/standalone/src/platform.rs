@@ -6,6 +6,7 @@ use axum::Router;
 use jiff::Timestamp;
 use moviebooking_auth::{Keys, KeysFromUsers, ServiceCredentials, ServiceSecret, Verifier, protect};
 use moviebooking_domain::clock::{Clock, SharedClock};
+use moviebooking_events::{Nats, Outbox, Publish, Relay, Source};
 use moviebooking_gateway::{Gateway, Upstreams};
 use moviebooking_movies::import;
 use moviebooking_payments::provider::sandbox::{self, SandboxBank};
@@ -78,6 +79,7 @@ pub struct Platform {
     databases: Databases,
     clock: SharedClock,
     gateway: Gateway,
+    nats: Option<Arc<Nats>>,
 }
 
 impl Platform {
@@ -92,6 +94,10 @@ impl Platform {
         let verifier =
             |service| Verifier::new(service, Arc::clone(&keys), Some(secret.clone()), Arc::clone(&clock));
         let credentials = |service| ServiceCredentials::new(service, secret.clone(), Arc::clone(&clock));
+        let nats = match args.events.nats()? {
+            Some(settings) => Some(Arc::new(Nats::connect(&settings).await?)),
+            None => None,
+        };
         let databases = Databases::open(folder, &*clock).await?;
 
         let users =
@@ -138,7 +144,7 @@ impl Platform {
         // No service token ever comes from outside: the gateway knows no secret to take one by.
         let edge = Verifier::new("gateway", Arc::clone(&keys), None, Arc::clone(&clock));
         let gateway = Gateway::new(links.upstreams(), edge, args.gateway.clone()).await?;
-        Ok(Self { users, movies, theaters, reservations, payments, tickets, databases, clock, gateway })
+        Ok(Self { users, movies, theaters, reservations, payments, tickets, databases, clock, gateway, nats })
     }
 
     /// What the gateway answers: REST, gRPC-Web and gRPC.
@@ -155,8 +161,31 @@ impl Platform {
             self.reservations.run_background(shutdown.clone()),
             self.payments.run_background(shutdown.clone()),
             self.tickets.run_background(shutdown.clone()),
+            self.publish_events(shutdown.clone()),
             self.gateway.run_background(shutdown),
         );
+    }
+
+    /// Publishes what the services have to tell: to the broker where one is configured, else straight to the webhooks.
+    async fn publish_events(&self, shutdown: CancellationToken) {
+        let databases = &self.databases;
+        tokio::join!(
+            self.relay(&databases.users, Outbox).run(shutdown.clone()),
+            self.relay(&databases.movies, Outbox).run(shutdown.clone()),
+            self.relay(&databases.theaters, Outbox).run(shutdown.clone()),
+            self.relay(&databases.reservations, moviebooking_reservations::History).run(shutdown.clone()),
+            self.relay(&databases.payments, moviebooking_payments::History).run(shutdown.clone()),
+            self.relay(&databases.tickets, Outbox).run(shutdown.clone()),
+            self.users.webhooks().consume(self.nats.as_deref(), shutdown),
+        );
+    }
+
+    fn relay<S: Source>(&self, db: &Db, source: S) -> Relay<S> {
+        let publisher: Arc<dyn Publish> = match &self.nats {
+            Some(nats) => Arc::clone(nats) as _,
+            None => Arc::new(self.users.webhooks().clone()),
+        };
+        Relay::new(db.clone(), Arc::clone(&self.clock), source, publisher)
     }
 
     /// Closes the databases: to be done when nothing is served any more.

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,6 +13,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions as _, Connection as _, Database, Pool};
+use tokio::sync::Notify;
 
 use crate::url::Place;
 use crate::{DatabaseUrl, DatabaseUrlError, StoreError, observe, sql};
@@ -131,6 +133,7 @@ pub enum ConnectError {
 pub struct Db {
     pools: Pools,
     name: &'static str,
+    events: Arc<Notify>,
 }
 
 #[derive(Clone)]
@@ -199,7 +202,7 @@ impl Db {
             }
         };
         pools.tell(options.application_name);
-        Ok(Self { pools, name: options.application_name })
+        Ok(Self { pools, name: options.application_name, events: Arc::default() })
     }
 
     /// Which engine it is.
@@ -227,6 +230,21 @@ impl Db {
                 writer.close().await;
             }
         }
+    }
+
+    /// Says that this process has committed events: wakes whoever waits in [`events_committed`](Self::events_committed).
+    /// A transaction does it by [`Tx::announce_events`](crate::Tx::announce_events).
+    pub fn wake_events(&self) {
+        self.events.notify_one();
+    }
+
+    /// Waits until this process has committed events since the last wait. Of several that wait one is woken.
+    pub async fn events_committed(&self) {
+        self.events.notified().await;
+    }
+
+    pub(crate) fn events(&self) -> &Arc<Notify> {
+        &self.events
     }
 
     pub(crate) fn pools(&self) -> &Pools {

@@ -11,7 +11,7 @@ use crate::{Db, Engine, StoreError, Tx, sql};
 /// One file of SQL statements that is run once, in a transaction of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Migration {
-    /// Unique among the migrations of a database: 1 and up. From 9000 on they belong to this crate.
+    /// Unique among the migrations of a database: 1 and up. From 9000 on they belong to crates that services share.
     pub version: i64,
     /// What it is about, for people.
     pub name: &'static str,

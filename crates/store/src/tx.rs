@@ -2,11 +2,13 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt as _;
 use sha2::{Digest as _, Sha256};
 use sqlx::{Postgres, Sqlite, Transaction};
+use tokio::sync::Notify;
 
 use crate::db::Pools;
 use crate::error::is_serialization;
@@ -23,6 +25,8 @@ const ATTEMPTS: u32 = 5;
 pub struct Tx {
     open: Open,
     name: &'static str,
+    events: Arc<Notify>,
+    announces: bool,
 }
 
 pub(crate) enum Open {
@@ -45,7 +49,7 @@ impl Db {
             })
         };
         let open = Statement::new(self.name(), self.engine(), "BEGIN").run(begin).await?;
-        Ok(Tx { open, name: self.name() })
+        Ok(Tx { open, name: self.name(), events: Arc::clone(self.events()), announces: false })
     }
 }
 
@@ -114,6 +118,11 @@ impl Tx {
         Ok(())
     }
 
+    /// Says that this transaction writes events: its commit wakes whoever waits for them in this process.
+    pub fn announce_events(&mut self) {
+        self.announces = true;
+    }
+
     /// Makes everything done in it permanent.
     ///
     /// # Errors
@@ -128,7 +137,11 @@ impl Tx {
             }
             Ok(())
         };
-        statement.run(commit).await
+        statement.run(commit).await?;
+        if self.announces {
+            self.events.notify_one();
+        }
+        Ok(())
     }
 
     pub(crate) fn open(&mut self) -> &mut Open {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use moviebooking_auth::Caller;
 use moviebooking_domain::id::{HallId, TheaterId};
+use moviebooking_events::outbox;
 use moviebooking_fields::{self as fields, Page};
 use moviebooking_proto::theaters::v1 as wire;
 use moviebooking_store::{Tx, idempotency::Request};
@@ -75,6 +76,8 @@ impl Service {
                 version: 1,
             };
             store::open_hall(&mut tx, &hall).await?;
+            let (hall_id, theater_id) = (hall.id.to_string(), theater.to_string());
+            outbox::append(&mut tx, now, hall.id, &wire::HallCreated { hall_id, theater_id }).await?;
             Ok((tx, hall))
         })
         .await
@@ -115,6 +118,8 @@ impl Service {
             hall.updated_at = now;
             hall.version += 1;
             store::change_hall(&mut tx, &hall).await?;
+            let (hall_id, theater_id) = (id.to_string(), hall.theater.to_string());
+            outbox::append(&mut tx, now, id, &wire::HallUpdated { hall_id, theater_id }).await?;
             Ok((tx, hall))
         })
         .await
@@ -127,8 +132,10 @@ impl Service {
         id: HallId,
     ) -> Result<(), Error> {
         self.once(request, |mut tx, now| async move {
-            open_hall_locked(&mut tx, id, caller).await?;
+            let hall = open_hall_locked(&mut tx, id, caller).await?;
             store::close_hall(&mut tx, id, now).await?;
+            let (hall_id, theater_id) = (id.to_string(), hall.theater.to_string());
+            outbox::append(&mut tx, now, id, &wire::HallClosed { hall_id, theater_id }).await?;
             Ok((tx, ()))
         })
         .await

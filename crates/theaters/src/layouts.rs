@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use moviebooking_auth::Caller;
 use moviebooking_domain::{id::HallId, layout::Layout};
+use moviebooking_events::outbox;
 use moviebooking_fields::{self as fields, layout::to_wire};
 use moviebooking_proto::theaters::v1 as wire;
 use moviebooking_store::idempotency::Request;
@@ -29,6 +30,12 @@ impl Service {
                 ..to_wire(layout)
             };
             store::publish_layout(&mut tx, hall, &message, now).await?;
+            let told = wire::HallLayoutPublished {
+                hall_id: hall.to_string(),
+                theater_id: open.theater.to_string(),
+                layout_version: message.version,
+            };
+            outbox::append(&mut tx, now, hall, &told).await?;
             Ok((tx, message))
         })
         .await

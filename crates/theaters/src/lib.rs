@@ -25,6 +25,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use moka::sync::Cache;
 use moviebooking_domain::{clock::SharedClock, id::HallId};
+use moviebooking_events::{LEASE_MIGRATION, outbox};
 use moviebooking_proto::theaters::v1::{self as wire, theaters_service_server::TheatersServiceServer};
 use moviebooking_store::{Db, Migrations, Tx, idempotency, migration, retry};
 use tokio_util::sync::CancellationToken;
@@ -40,6 +41,8 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(1, "migrations/0001_theaters.sql"),
     migration!(2, "migrations/0002_refund_policy.sql"),
     idempotency::MIGRATION,
+    LEASE_MIGRATION,
+    outbox::MIGRATION,
 ]);
 
 /// Seats of all layouts that are kept decoded: some hundred halls, 15 MB.

@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use moviebooking_events::Outbox;
 use moviebooking_process::{ServiceArgs, Users};
 use moviebooking_serve::StartError;
 use moviebooking_theaters::{MIGRATIONS, NAME, Service};
+use tokio_util::sync::CancellationToken;
 
 /// Serves theaters, their halls and the seat layouts of the halls over gRPC.
 ///
@@ -30,5 +32,9 @@ async fn run(cli: &Cli) -> Result<(), StartError> {
     let users = process.connect(&cli.users)?;
     let db = process.database(&MIGRATIONS).await?;
     let service = Service::new(db.clone(), process.clock());
-    process.serve(service.routes(), db, users, async |stop| service.run_background(stop).await).await
+    let relay = process.relay(&db, Outbox, &cli.users).await?;
+    let background = async |stop: CancellationToken| {
+        tokio::join!(service.run_background(stop.clone()), relay.run(stop));
+    };
+    process.serve(service.routes(), db, users, background).await
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use moviebooking_auth::Caller;
 use moviebooking_domain::{id::TheaterId, money::Currency, refund::RefundPolicy};
+use moviebooking_events::outbox;
 use moviebooking_fields::{self as fields, Page};
 use moviebooking_proto::theaters::v1 as wire;
 use moviebooking_store::{Tx, idempotency::Request};
@@ -82,6 +83,8 @@ impl Service {
                 version: 1,
             };
             store::open_theater(&mut tx, &theater).await?;
+            let theater_id = theater.id.to_string();
+            outbox::append(&mut tx, now, theater.id, &wire::TheaterCreated { theater_id }).await?;
             Ok((tx, theater))
         })
         .await
@@ -129,6 +132,7 @@ impl Service {
             theater.updated_at = now;
             theater.version += 1;
             store::change_theater(&mut tx, &theater).await?;
+            outbox::append(&mut tx, now, id, &wire::TheaterUpdated { theater_id: id.to_string() }).await?;
             Ok((tx, theater))
         })
         .await
@@ -139,6 +143,7 @@ impl Service {
         self.once(request, |mut tx, now| async move {
             open_theater_locked(&mut tx, id, None).await?;
             store::close_theater(&mut tx, id, now).await?;
+            outbox::append(&mut tx, now, id, &wire::TheaterClosed { theater_id: id.to_string() }).await?;
             Ok((tx, ()))
         })
         .await

@@ -26,7 +26,7 @@ impl Service {
         let mut tickets = store::of_payment(&self.db, sale.payment).await?;
         if tickets.is_empty() {
             let wanted = self.write(sale, seats).await?;
-            tickets = retry(|| store::issue(&self.db, sale.payment, &wanted)).await?;
+            tickets = retry(|| store::issue(&self.db, sale.payment, &wanted, self.clock.now())).await?;
         }
         if same_sale(&tickets, sale, seats) { Ok(tickets) } else { Err(TicketError::IssuedOtherwise) }
     }

@@ -20,6 +20,7 @@ mod ticket;
 
 use moviebooking_auth::ServiceLink;
 use moviebooking_domain::clock::SharedClock;
+use moviebooking_events::{LEASE_MIGRATION, outbox};
 use moviebooking_proto::tickets::v1::{
     tickets_internal_server::TicketsInternalServer, tickets_service_server::TicketsServiceServer,
 };
@@ -37,6 +38,8 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(1, "migrations/0001_tickets.sql"),
     migration!(2, "migrations/0002_refund_policy.sql"),
     idempotency::MIGRATION,
+    LEASE_MIGRATION,
+    outbox::MIGRATION,
 ]);
 
 /// The tickets service. Clone it freely.

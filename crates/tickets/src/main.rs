@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use moviebooking_events::Outbox;
 use moviebooking_process::{Movies, ServiceArgs, Theaters, Users};
 use moviebooking_serve::StartError;
 use moviebooking_tickets::{MIGRATIONS, NAME, Service};
+use tokio_util::sync::CancellationToken;
 
 /// Serves tickets: issued, shown, printed and checked in, over gRPC.
 ///
@@ -35,5 +37,9 @@ async fn run(cli: &Cli) -> Result<(), StartError> {
     let (movies, theaters) = (process.link(&cli.movies)?, process.link(&cli.theaters)?);
     let db = process.database(&MIGRATIONS).await?;
     let service = Service::new(db.clone(), process.clock(), movies, theaters);
-    process.serve(service.routes(), db, users, async |stop| service.run_background(stop).await).await
+    let relay = process.relay(&db, Outbox, &cli.users).await?;
+    let background = async |stop: CancellationToken| {
+        tokio::join!(service.run_background(stop.clone()), relay.run(stop));
+    };
+    process.serve(service.routes(), db, users, background).await
 }

@@ -1,4 +1,4 @@
-//! What the service does by itself: keys come and go, and what has expired is deleted.
+//! What the service does by itself: keys come and go, and what has expired is deleted; webhooks are sent.
 
 use std::time::Duration;
 
@@ -16,6 +16,10 @@ const BATCH: i64 = 1_000;
 impl Service {
     /// Keeps the service in order until `shutdown`: every replica runs it.
     pub async fn run_background(&self, shutdown: CancellationToken) {
+        tokio::join!(self.webhooks.run_background(shutdown.clone()), self.run_upkeep(shutdown));
+    }
+
+    async fn run_upkeep(&self, shutdown: CancellationToken) {
         let mut ticks = tokio::time::interval(PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -34,6 +38,7 @@ impl Service {
 
     pub(crate) async fn keep_in_order(&self) -> Result<(), Error> {
         self.keyring.rotate().await?;
+        self.webhooks.keep_in_order().await?;
         let now = self.clock.now();
         all(|| store::sessions::purge_tokens(&self.db, now, BATCH)).await?;
         all(|| store::sessions::purge(&self.db, now, BATCH)).await?;

@@ -47,6 +47,10 @@ pub struct Config {
     #[arg(long, env = "MOVIEBOOKING_SIGNING_KEY_DAYS", value_name = "DAYS", default_value_t = KEY_DAYS,
           value_parser = value_parser!(u32).range(1..=365))]
     pub signing_key_days: u32,
+    /// Send webhooks also without TLS and to loopback, private and other addresses that are not public: for development,
+    /// and for receivers in a network of one's own.
+    #[arg(long, env = "MOVIEBOOKING_WEBHOOKS_ALLOW_LOCAL")]
+    pub webhooks_allow_local: bool,
 }
 
 impl Default for Config {
@@ -60,6 +64,7 @@ impl Default for Config {
             login_failures_per_address: FAILURES_PER_ADDRESS,
             registrations_per_address: REGISTRATIONS_PER_ADDRESS,
             signing_key_days: KEY_DAYS,
+            webhooks_allow_local: false,
         }
     }
 }

@@ -28,6 +28,12 @@ pub(crate) enum Error {
     LastAdmin,
     #[error("the caller is no admin any more")]
     NoLongerAdmin,
+    #[error("no such webhook")]
+    WebhookNotFound,
+    #[error("no such delivery of the webhook")]
+    WebhookDeliveryNotFound,
+    #[error("too many webhooks")]
+    TooManyWebhooks,
     #[error("too many attempts")]
     RateLimited { retry_after: Duration },
     #[error(transparent)]
@@ -68,6 +74,14 @@ impl From<Error> for Problem {
             Error::NoLongerAdmin => {
                 Self::new(Reason::PermissionDenied, "Your account is not an admin any more.")
             }
+            Error::WebhookNotFound => Self::new(Reason::WebhookNotFound, "There is no such webhook."),
+            Error::WebhookDeliveryNotFound => {
+                Self::new(Reason::WebhookDeliveryNotFound, "The webhook has no such delivery.")
+            }
+            Error::TooManyWebhooks => Self::new(
+                Reason::WebhookLimit,
+                "There are as many webhooks as there may be: delete one that is not needed.",
+            ),
             Error::RateLimited { retry_after } => {
                 Self::new(Reason::RateLimited, "Too many attempts: wait before you try again.")
                     .retry_after(retry_after)

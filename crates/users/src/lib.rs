@@ -1,4 +1,5 @@
-//! Accounts, login, roles and the keys that access tokens are signed with.
+//! Accounts, login, roles and the keys that access tokens are signed with; and the webhooks, which send events to
+//! programs outside of the platform.
 //!
 //! # Rules that hold everywhere
 //! - Passwords are hashed with argon2id, off the async threads, a bounded number at once and a bounded number waiting.
@@ -33,11 +34,16 @@ mod session;
 mod store;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::sync::Arc;
 
 use moviebooking_domain::clock::SharedClock;
-use moviebooking_proto::users::v1::users_service_server::UsersServiceServer;
+use moviebooking_events::{LEASE_MIGRATION, outbox};
+use moviebooking_proto::users::v1::{
+    users_service_server::UsersServiceServer, webhooks_internal_server::WebhooksInternalServer,
+    webhooks_service_server::WebhooksServiceServer,
+};
 use moviebooking_store::{Db, Migrations, idempotency, migration};
 use tonic::service::Routes;
 
@@ -45,13 +51,19 @@ use crate::{attempts::Attempts, grpc::Grpc, hasher::Hasher, keyring::Keyring};
 
 pub use config::Config;
 pub use create_admin::CreateAdmin;
+pub use webhooks::Webhooks;
 
 /// The service's name: in service tokens and logs.
 pub const NAME: &str = "users";
 
 /// What the service's database consists of.
-pub static MIGRATIONS: Migrations =
-    Migrations::new(&[migration!(1, "migrations/0001_users.sql"), idempotency::MIGRATION]);
+pub static MIGRATIONS: Migrations = Migrations::new(&[
+    migration!(1, "migrations/0001_users.sql"),
+    migration!(2, "migrations/0002_webhooks.sql"),
+    idempotency::MIGRATION,
+    LEASE_MIGRATION,
+    outbox::MIGRATION,
+]);
 
 /// The users service; clone it freely.
 #[derive(Clone)]
@@ -61,6 +73,7 @@ pub struct Service {
     attempts: Attempts,
     hasher: Arc<Hasher>,
     keyring: Arc<Keyring>,
+    webhooks: Webhooks,
 }
 
 impl Service {
@@ -70,13 +83,21 @@ impl Service {
             attempts: Attempts::new(db.clone(), Arc::clone(&clock), &config),
             hasher: Arc::new(Hasher::new(&config)),
             keyring: Arc::new(Keyring::new(db.clone(), Arc::clone(&clock), &config)),
+            webhooks: Webhooks::new(db.clone(), Arc::clone(&clock), &config),
             db,
             clock,
         }
     }
 
+    /// The platform's own consumer of events.
+    pub fn webhooks(&self) -> &Webhooks {
+        &self.webhooks
+    }
+
     /// Its RPCs, without the check of who may call them: see `moviebooking_auth::protect`.
     pub fn routes(&self) -> Routes {
         Routes::new(UsersServiceServer::new(Grpc::new(self.clone())))
+            .add_service(WebhooksServiceServer::new(self.webhooks.clone()))
+            .add_service(WebhooksInternalServer::new(self.webhooks.clone()))
     }
 }

@@ -1,12 +1,14 @@
 //! The users service as a process of its own.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
 use moviebooking_domain::clock::SystemClock;
+use moviebooking_events::{Outbox, Publish, Relay};
 use moviebooking_process::ServiceArgs;
 use moviebooking_serve::{Link, StartError};
 use moviebooking_users::{Config, CreateAdmin, MIGRATIONS, NAME, Service};
+use tokio_util::sync::CancellationToken;
 
 /// Serves accounts, login, roles and the keys that access tokens are signed with over gRPC.
 ///
@@ -45,7 +47,20 @@ async fn serve(cli: &Cli) -> Result<(), StartError> {
     let db = process.database(&MIGRATIONS).await?;
     let service = Service::new(db.clone(), process.clock(), cli.config.clone());
     let own_keys = Link::local(service.routes());
-    process.serve(service.routes(), db, own_keys, async |stop| service.run_background(stop).await).await
+    let nats = process.nats().await?.map(Arc::new);
+    let publisher: Arc<dyn Publish> = match &nats {
+        Some(nats) => Arc::clone(nats) as _,
+        None => Arc::new(service.webhooks().clone()),
+    };
+    let relay = Relay::new(db.clone(), process.clock(), Outbox, publisher);
+    let background = async |stop: CancellationToken| {
+        tokio::join!(
+            service.run_background(stop.clone()),
+            relay.run(stop.clone()),
+            service.webhooks().consume(nats.as_deref(), stop),
+        );
+    };
+    process.serve(service.routes(), db, own_keys, background).await
 }
 
 async fn create(cli: &Cli, admin: &CreateAdmin) -> Result<(), StartError> {

@@ -105,7 +105,7 @@ impl Service {
             let (email, display_name) = (email.clone(), display_name.clone());
             let new = NewAccount { id, email, display_name, password_hash, admin: true };
             // `None` means that another process was faster: look again.
-            if store::accounts::insert((&self.db).into(), &new, now).await?.is_some() {
+            if store::add_admin(&self.db, &new, now).await?.is_some() {
                 return Ok(id);
             }
         }

@@ -26,7 +26,8 @@ fn allowed(name: &str) -> Option<Imports> {
         "domain" | "proto" | "serve" | "launch" => Imports::Only(&[]),
         "auth" => Imports::Only(&["domain", "proto", "serve"]),
         "store" | "fields" => Imports::Only(&["domain", "proto"]),
-        "process" => Imports::Only(&["domain", "proto", "serve", "auth", "store"]),
+        "events" => Imports::Only(&["domain", "proto", "serve", "auth", "store"]),
+        "process" => Imports::Only(&["domain", "proto", "serve", "auth", "store", "events"]),
         // Of `process` it takes what needs no store.
         "gateway" => Imports::Only(&["domain", "proto", "serve", "auth", "process"]),
         "xtask" => Imports::Only(&["launch"]),
@@ -37,7 +38,7 @@ fn allowed(name: &str) -> Option<Imports> {
         "standalone" => Imports::AllBut(&["launch", "chaos", "tests", "xtask"]),
         "tests" => Imports::AllBut(&["xtask"]),
         service if SERVICES.contains(&service) => {
-            Imports::Only(&["domain", "proto", "fields", "serve", "auth", "store", "process"])
+            Imports::Only(&["domain", "proto", "fields", "serve", "auth", "store", "events", "process"])
         }
         _ => return None,
     })
@@ -156,7 +157,7 @@ mod tests {
             package("auth", &["domain", "proto", "serve"]),
             package("store", &["domain", "proto"]),
             package("fields", &["domain", "proto"]),
-            package("process", &["domain", "proto", "serve", "auth", "store"]),
+            package("process", &["domain", "proto", "serve", "auth", "store", "events"]),
             package("users", &["domain", "proto", "fields", "serve", "auth", "store", "process"]),
             package("gateway", &["domain", "proto", "serve", "auth", "process"]),
             package("launch", &[]),

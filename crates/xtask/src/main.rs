@@ -11,7 +11,7 @@
 mod chaos;
 mod command;
 mod edges;
-mod openapi;
+mod generated;
 mod processes;
 mod runner;
 mod steps;
@@ -39,8 +39,9 @@ enum Task {
         #[arg(value_name = "STEP")]
         steps: Vec<Step>,
     },
-    /// Write openapi.json anew from the gateway's own document
-    Openapi,
+    /// Write the generated files anew: openapi.json and docs/events.md
+    #[command(alias = "openapi")]
+    Generate,
     /// Run every service and the gateway as a process of its own, on a private PostgreSQL, until Ctrl-C or `down`
     Up {
         /// Fill it with the demo cinema
@@ -75,7 +76,7 @@ fn run(task: Task) -> anyhow::Result<()> {
             let steps = if steps.is_empty() { Step::ALL.to_vec() } else { steps };
             runner::run(&workspace, &steps, install)
         }
-        Task::Openapi => openapi::rewrite(&workspace),
+        Task::Generate => generated::rewrite(&workspace),
         Task::Up { demo } => processes::up(&workspace, demo),
         Task::Down => processes::down(&workspace),
         Task::Chaos { words } => chaos::run(&workspace, &words),

@@ -7,7 +7,7 @@ use moviebooking_launch::PrivatePostgres;
 
 use crate::tools::{Cache, GoProgram, Tool};
 use crate::workspace::Workspace;
-use crate::{chaos, command, edges, openapi};
+use crate::{chaos, command, edges, generated};
 
 /// Names the PostgreSQL server on which tests make their databases. If it is not set, a private server is started for
 /// them. Tests that start processes start one for those either way.
@@ -106,7 +106,7 @@ impl Step {
                     .args(["doc", "--workspace", "--no-deps"])
                     .env("RUSTDOCFLAGS", "-D warnings"),
             ),
-            Self::Generated => openapi::check(workspace),
+            Self::Generated => generated::check(workspace),
             Self::Tests => {
                 let mut test = test(workspace, cache)?;
                 let server = private_postgres()?;

@@ -70,6 +70,19 @@ fn where_a_peer_is_must_be_an_url() {
 }
 
 #[test]
+fn where_events_go_must_be_an_address_and_keeps_no_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut theaters = service("theaters", folder.path());
+    theaters.env("MOVIEBOOKING_NATS_URL", "nats://cinema:hunter2@127.0.0.1");
+    let error = refusal(&mut theaters, 64);
+    assert!(error.contains("MOVIEBOOKING_NATS_URL") && error.contains("--nats-credentials-file"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+    theaters.env("MOVIEBOOKING_NATS_URL", "nats://127.0.0.1");
+    let error = refusal(theaters.env("MOVIEBOOKING_NATS_CREDENTIALS_FILE", "nowhere/credentials"), 66);
+    assert!(error.contains("--nats-credentials-file") && error.contains("nowhere/credentials"), "{error}");
+}
+
+#[test]
 fn other_machines_are_not_served_without_tls_unless_that_is_meant() {
     let folder = tempfile::tempdir().unwrap();
     let error = refusal(service("theaters", folder.path()).env("MOVIEBOOKING_LISTEN", "0.0.0.0:0"), 64);

@@ -9,6 +9,9 @@ mod bad_input;
 #[cfg(test)]
 #[path = "../system/booking.rs"]
 mod booking;
+#[cfg(test)]
+#[path = "../system/webhooks.rs"]
+mod webhooks;
 
 /// The platform under test.
 #[cfg(test)]

@@ -12,6 +12,8 @@ mod grpc_web;
 mod schemathesis;
 #[cfg(test)]
 mod ticket;
+#[cfg(test)]
+mod webhooks;
 
 /// The platform under test.
 #[cfg(test)]

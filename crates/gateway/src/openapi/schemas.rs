@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use moviebooking_proto::comments::Comments;
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
-use super::{comments::Comments, problems};
+use super::problems;
 use crate::annotation::Annotations;
 
 /// The schemas that are referred to, by name.

@@ -182,6 +182,6 @@ fn the_committed_document_is_the_generated_one() {
     let committed = include_str!("../../../../openapi.json");
     assert!(
         committed == moviebooking_gateway::openapi_document().unwrap(),
-        "`cargo xtask openapi` writes it anew"
+        "`cargo xtask generate` writes it anew"
     );
 }

@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use jiff::Timestamp;
+use moviebooking_events::outbox;
+use moviebooking_proto::movies::v1::MovieCreated;
 use moviebooking_store::{Db, StoreError, Value, sql};
 
 use super::movies::{INSERT, add_genres, values};
@@ -11,7 +14,11 @@ use crate::movie::Movie;
 pub(crate) type ImportKey = [u8; 32];
 
 /// Adds those movies whose keys no movie has or had, in one transaction, and returns their keys. No key is given twice.
-pub(crate) async fn add_new(db: &Db, movies: &[(ImportKey, Movie)]) -> Result<HashSet<Vec<u8>>, StoreError> {
+pub(crate) async fn add_new(
+    db: &Db,
+    movies: &[(ImportKey, Movie)],
+    now: Timestamp,
+) -> Result<HashSet<Vec<u8>>, StoreError> {
     if movies.is_empty() {
         return Ok(HashSet::new());
     }
@@ -28,6 +35,9 @@ pub(crate) async fn add_new(db: &Db, movies: &[(ImportKey, Movie)]) -> Result<Ha
     let new: Vec<&Movie> =
         movies.iter().filter(|(key, _)| added.contains(key.as_slice())).map(|(_, movie)| movie).collect();
     add_genres(&mut tx, &new).await?;
+    let told: Vec<MovieCreated> =
+        new.iter().map(|movie| MovieCreated { movie_id: movie.id.to_string() }).collect();
+    outbox::append_all(&mut tx, now, told.iter().map(|event| (&event.movie_id, event))).await?;
     tx.commit().await?;
     Ok(added)
 }

@@ -14,8 +14,8 @@ use super::rows;
 /// same, or a key that was used, fails the whole statement by the table's own constraint.
 const HOLD: &str = "\
 WITH turn AS (
-    INSERT INTO showtimes (showtime_id, sequence, closed) VALUES ($1, $2 + 1, FALSE)
-    ON CONFLICT (showtime_id) DO UPDATE SET sequence = excluded.sequence
+    INSERT INTO showtimes (showtime_id, sequence, closed, unpublished) VALUES ($1, $2 + 1, FALSE, TRUE)
+    ON CONFLICT (showtime_id) DO UPDATE SET sequence = excluded.sequence, unpublished = TRUE
         WHERE showtimes.sequence = $2 AND NOT showtimes.closed
     RETURNING showtime_id, sequence
 ), key AS (
@@ -67,6 +67,7 @@ pub(crate) async fn hold_at_once(
         .fetch_optional(db)
         .await?;
     let Some(row) = row else { return Ok(None) };
+    db.wake_events();
     Ok(Some(Change {
         sequence: row.get("sequence")?,
         kind: ChangeKind::Held,

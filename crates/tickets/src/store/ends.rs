@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 use moviebooking_domain::id::{PaymentId, TheaterId, TicketId};
+use moviebooking_events::outbox;
+use moviebooking_proto::tickets::v1::{TicketCheckedIn, TicketFacts, TicketVoided};
 use moviebooking_store::{StoreError, Tx, sql};
 
 use super::row::{columns, ticket};
@@ -23,7 +25,11 @@ pub(crate) async fn check_in(
         update.push(" AND theater_id IN ").push_list(theaters.iter().copied());
     }
     update.push(concat!(" RETURNING ", columns!()));
-    update.fetch_optional(tx).await?.as_ref().map(ticket).transpose()
+    let Some(row) = update.fetch_optional(&mut *tx).await? else { return Ok(None) };
+    let ticket = ticket(&row)?;
+    let told = TicketCheckedIn { ticket: Some(facts(&ticket)), checked_in_by: by.to_string() };
+    outbox::append(tx, at, id, &told).await?;
+    Ok(Some(ticket))
 }
 
 /// Voids a ticket. `None` means that it was not valid.
@@ -41,9 +47,12 @@ pub(crate) async fn void(
     .bind(id)
     .bind(at)
     .bind(reason)
-    .fetch_optional(tx)
+    .fetch_optional(&mut *tx)
     .await?;
-    row.as_ref().map(ticket).transpose()
+    let Some(row) = row else { return Ok(None) };
+    let ticket = ticket(&row)?;
+    outbox::append(tx, at, id, &TicketVoided { ticket: Some(facts(&ticket)) }).await?;
+    Ok(Some(ticket))
 }
 
 /// Voids those of a payment's tickets that are valid; of `ids` alone if there are any.
@@ -62,5 +71,23 @@ pub(crate) async fn void_of_payment(
     if !ids.is_empty() {
         update.push(" AND id IN ").push_list(ids.iter().copied());
     }
-    update.execute(tx).await.map(drop)
+    update.push(concat!(" RETURNING ", columns!()));
+    let voided = update.fetch_all(&mut *tx).await?;
+    let voided = voided.iter().map(ticket).collect::<Result<Vec<_>, _>>()?;
+    let told: Vec<TicketVoided> =
+        voided.iter().map(|ticket| TicketVoided { ticket: Some(facts(ticket)) }).collect();
+    outbox::append_all(tx, at, voided.iter().map(|ticket| ticket.id).zip(&told)).await
+}
+
+/// What events tell of a ticket.
+pub(super) fn facts(ticket: &Ticket) -> TicketFacts {
+    TicketFacts {
+        ticket_id: ticket.id.to_string(),
+        payment_id: ticket.sale.payment.to_string(),
+        reservation_id: ticket.sale.reservation.to_string(),
+        showtime_id: ticket.sale.showtime.to_string(),
+        theater_id: ticket.show.theater.to_string(),
+        user_id: ticket.sale.user.to_string(),
+        seat: ticket.seat.label.clone(),
+    }
 }

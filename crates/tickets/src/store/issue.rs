@@ -1,9 +1,13 @@
 //! Issuing the tickets of a payment, once.
 
+use jiff::Timestamp;
 use moviebooking_domain::id::PaymentId;
+use moviebooking_events::outbox;
+use moviebooking_proto::tickets::v1::TicketIssued;
 use moviebooking_store::{Db, StoreError, sql};
 
 use super::{
+    ends::facts,
     of_payment,
     row::{issued_columns, values},
 };
@@ -21,7 +25,12 @@ pub(crate) enum IssueError {
 
 /// Stores the tickets of a payment, at least one, unless it has tickets: then those are returned and nothing is
 /// stored. Calls for one payment take turns.
-pub(crate) async fn issue(db: &Db, payment: PaymentId, wanted: &[Ticket]) -> Result<Vec<Ticket>, IssueError> {
+pub(crate) async fn issue(
+    db: &Db,
+    payment: PaymentId,
+    wanted: &[Ticket],
+    now: Timestamp,
+) -> Result<Vec<Ticket>, IssueError> {
     let mut tx = db.begin().await?;
     tx.lock("payment", payment.uuid()).await?;
     let there = of_payment(&mut tx, payment).await?;
@@ -33,6 +42,9 @@ pub(crate) async fn issue(db: &Db, payment: PaymentId, wanted: &[Ticket]) -> Res
     insert.execute(&mut tx).await.map_err(|error| {
         if error.is_unique("tickets_showtime_id_seat_key") { IssueError::SeatSold } else { error.into() }
     })?;
+    let told: Vec<TicketIssued> =
+        wanted.iter().map(|ticket| TicketIssued { ticket: Some(facts(ticket)) }).collect();
+    outbox::append_all(&mut tx, now, wanted.iter().map(|ticket| ticket.id).zip(&told)).await?;
     tx.commit().await?;
     Ok(wanted.to_vec())
 }

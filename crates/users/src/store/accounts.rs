@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use moviebooking_domain::id::{TheaterId, UserId};
-use moviebooking_store::{Db, Executor, Row, Sql, StoreError, Tx, sql};
+use moviebooking_store::{Db, Row, Sql, StoreError, Tx, sql};
 use uuid::Uuid;
 
 use crate::{
@@ -81,8 +81,8 @@ pub(crate) async fn credentials_of(db: &Db, id: UserId) -> Result<Option<Credent
 }
 
 /// Makes an account; `None` when its e-mail is taken.
-pub(crate) async fn insert<'e>(
-    on: Executor<'e>,
+pub(super) async fn insert(
+    tx: &mut Tx,
     new: &NewAccount,
     now: Timestamp,
 ) -> Result<Option<Account>, StoreError> {
@@ -99,7 +99,7 @@ pub(crate) async fn insert<'e>(
     .bind(&new.password_hash)
     .bind(new.admin)
     .bind(now)
-    .fetch_optional(on)
+    .fetch_optional(tx)
     .await?
     .as_ref()
     .map(account)

@@ -2,6 +2,11 @@
 
 use jiff::Timestamp;
 use moviebooking_domain::id::{TheaterId, UserId};
+use moviebooking_events::outbox;
+use moviebooking_proto::users::v1::{
+    self as wire, AccountDeleted, AccountPasswordChanged, AccountRegistered, AccountRolesChanged,
+    AccountUpdated,
+};
 use moviebooking_store::{Db, StoreError, Tx, idempotency::Request, sql};
 use uuid::Uuid;
 
@@ -47,10 +52,31 @@ pub(crate) async fn register(
     if let Some(id) = request.begin::<String>(&mut tx, now).await? {
         return Ok(Registered::Before(parse(&id)?));
     }
-    let account = accounts::insert((&mut tx).into(), new, now).await?.ok_or(Error::EmailTaken)?;
+    let account = insert(&mut tx, new, now).await?.ok_or(Error::EmailTaken)?;
     request.finish(&mut tx, &account.id.to_string()).await?;
     tx.commit().await?;
     Ok(Registered::Now(account))
+}
+
+/// Makes an admin's account by itself; `None` when its e-mail is taken.
+pub(crate) async fn add_admin(
+    db: &Db,
+    new: &NewAccount,
+    now: Timestamp,
+) -> Result<Option<Account>, StoreError> {
+    let mut tx = db.begin().await?;
+    let account = insert(&mut tx, new, now).await?;
+    tx.commit().await?;
+    Ok(account)
+}
+
+/// Makes an account, and tells it; `None` when its e-mail is taken.
+async fn insert(tx: &mut Tx, new: &NewAccount, now: Timestamp) -> Result<Option<Account>, StoreError> {
+    let account = accounts::insert(tx, new, now).await?;
+    if account.is_some() {
+        outbox::append(tx, now, new.id, &AccountRegistered { user_id: new.id.to_string() }).await?;
+    }
+    Ok(account)
 }
 
 /// Changes name and e-mail.
@@ -91,6 +117,7 @@ pub(crate) async fn update_profile(
         return Err(Error::UserNotFound);
     };
     let account = account(&row)?;
+    outbox::append(&mut tx, now, account.id, &AccountUpdated { user_id: account.id.to_string() }).await?;
     request.finish(&mut tx, &account.id.to_string()).await?;
     tx.commit().await?;
     Ok(account)
@@ -127,6 +154,7 @@ pub(crate) async fn change_password(
         .bind(now)
         .execute(&mut tx)
         .await?;
+    outbox::append(&mut tx, now, old.id, &AccountPasswordChanged { user_id: old.id.to_string() }).await?;
     request.finish(&mut tx, &()).await?;
     tx.commit().await?;
     Ok(true)
@@ -170,6 +198,7 @@ pub(crate) async fn erase(
         return Err(Error::UserNotFound);
     }
     sql("DELETE FROM sessions WHERE user_id = $1").bind(id).execute(&mut tx).await?;
+    outbox::append(&mut tx, now, id, &AccountDeleted { user_id: id.to_string() }).await?;
     request.finish(&mut tx, &()).await?;
     attempts::forget((&mut tx).into(), &account_key(&email)).await?;
     tx.commit().await?;
@@ -212,6 +241,11 @@ pub(crate) async fn set_roles(
     .fetch_optional(&mut tx)
     .await?;
     let account = account(&row.ok_or(Error::UserNotFound)?)?;
+    let told = AccountRolesChanged {
+        user_id: id.to_string(),
+        roles: Some(wire::Roles { admin: roles.admin, staff_of_theaters: staff_of }),
+    };
+    outbox::append(&mut tx, now, id, &told).await?;
     request.finish(&mut tx, &account.id.to_string()).await?;
     tx.commit().await?;
     Ok(account)

@@ -7,5 +7,5 @@ pub(crate) mod keys;
 pub(crate) mod sessions;
 
 pub(crate) use changes::{
-    Registered, change_password, erase, register, registered, set_roles, update_profile,
+    Registered, add_admin, change_password, erase, register, registered, set_roles, update_profile,
 };

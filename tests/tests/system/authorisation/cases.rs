@@ -52,6 +52,15 @@ pub(crate) async fn case(world: &World, rpc: &str) -> Option<Case> {
         "UsersService.ListUsers" => (ADMIN_ONLY, json!({})),
         "UsersService.SetRoles" => (ADMIN_ONLY, json!({"id": world.somebody().await.1, "roles": {}})),
 
+        "WebhooksService.ListWebhooks" => (ADMIN_ONLY, json!({})),
+        "WebhooksService.CreateWebhook" => (ADMIN_ONLY, json!({"webhook": {}, "requestId": key()})),
+        "WebhooksService.UpdateWebhook" => (ADMIN_ONLY, json!({"webhook": {}})),
+        "WebhooksService.GetWebhook"
+        | "WebhooksService.DeleteWebhook"
+        | "WebhooksService.RotateWebhookSecret"
+        | "WebhooksService.ListWebhookDeliveries"
+        | "WebhooksService.ReplayWebhookDelivery" => (ADMIN_ONLY, json!({})),
+
         "MoviesService.ListMovies" | "MoviesService.ListShowtimes" => (ANYBODY, json!({})),
         "MoviesService.GetMovie" => (ANYBODY, json!({"id": world.movie})),
         "MoviesService.CreateMovie" => {

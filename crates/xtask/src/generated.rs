@@ -1,6 +1,5 @@
-//! `openapi.json`: committed so that people can read it, generated so that it is never wrong.
+//! Generated files: committed so that people can read them, generated so that they are never wrong.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -8,32 +7,45 @@ use anyhow::{Context as _, bail};
 use crate::command;
 use crate::workspace::Workspace;
 
-/// Fails when the committed document is not what the gateway generates.
+/// A committed file and the program that prints what it must be.
+struct Generated {
+    path: &'static str,
+    program: &'static str,
+}
+
+const FILES: [Generated; 2] = [
+    Generated { path: "openapi.json", program: "openapi" },
+    Generated { path: "docs/events.md", program: "event-catalogue" },
+];
+
+/// Fails when a committed file is not what its program prints.
 pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<()> {
-    let generated = generate(workspace)?;
-    let committed = std::fs::read_to_string(path(workspace)).unwrap_or_default();
-    if let Some(difference) = first_difference(&committed, &generated) {
-        bail!(
-            "openapi.json is not what the gateway generates: {difference}. `cargo xtask openapi` writes it anew"
-        );
+    workspace.build()?;
+    for file in &FILES {
+        let path = file.path;
+        let committed = std::fs::read_to_string(workspace.root.join(path)).unwrap_or_default();
+        if let Some(difference) = first_difference(&committed, &file.generate(workspace)?) {
+            bail!("{path} is not what is generated: {difference}. `cargo xtask generate` writes it anew");
+        }
+        println!("{path} is up to date");
     }
-    println!("openapi.json is up to date");
     Ok(())
 }
 
-/// Writes what the gateway generates.
+/// Writes what the programs print.
 pub(crate) fn rewrite(workspace: &Workspace) -> anyhow::Result<()> {
-    let path = path(workspace);
-    std::fs::write(&path, generate(workspace)?).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn path(workspace: &Workspace) -> PathBuf {
-    workspace.root.join("openapi.json")
-}
-
-fn generate(workspace: &Workspace) -> anyhow::Result<String> {
     workspace.build()?;
-    command::output(&mut Command::new(workspace.target.join("debug").join("openapi")))
+    for file in &FILES {
+        std::fs::write(workspace.root.join(file.path), file.generate(workspace)?)
+            .with_context(|| format!("cannot write {}", file.path))?;
+    }
+    Ok(())
+}
+
+impl Generated {
+    fn generate(&self, workspace: &Workspace) -> anyhow::Result<String> {
+        command::output(&mut Command::new(workspace.target.join("debug").join(self.program)))
+    }
 }
 
 /// Where the two texts part: the first line that differs, for a message a person can act on.

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use moviebooking_proto::access;
 use prost_reflect::{
     EnumDescriptor, EnumValueDescriptor, FieldDescriptor, MessageDescriptor, MethodDescriptor,
     ServiceDescriptor,
@@ -10,7 +9,7 @@ use prost_reflect::{
 
 /// The comments before each thing in the protos.
 #[derive(Debug)]
-pub(super) struct Comments {
+pub struct Comments {
     /// By file and position in it, as `SourceCodeInfo.Location.path` has it.
     texts: HashMap<(String, Vec<i32>), String>,
 }
@@ -18,7 +17,7 @@ pub(super) struct Comments {
 impl Default for Comments {
     fn default() -> Self {
         let mut texts = HashMap::new();
-        for file in access::pool().files() {
+        for file in crate::access::pool().files() {
             let Some(source) = &file.file_descriptor_proto().source_code_info else { continue };
             for location in &source.location {
                 if let Some(comment) = &location.leading_comments {
@@ -31,24 +30,28 @@ impl Default for Comments {
 }
 
 impl Comments {
-    pub(super) fn of_service(&self, service: &ServiceDescriptor) -> String {
+    /// The comment of a service.
+    pub fn of_service(&self, service: &ServiceDescriptor) -> String {
         self.at(service.parent_file().name(), service.path())
     }
 
-    pub(super) fn of_rpc(&self, rpc: &MethodDescriptor) -> String {
+    /// The comment of an RPC.
+    pub fn of_rpc(&self, rpc: &MethodDescriptor) -> String {
         self.at(rpc.parent_service().parent_file().name(), rpc.path())
     }
 
-    pub(super) fn of_message(&self, message: &MessageDescriptor) -> String {
+    /// The comment of a message.
+    pub fn of_message(&self, message: &MessageDescriptor) -> String {
         self.at(message.parent_file().name(), message.path())
     }
 
-    pub(super) fn of_field(&self, field: &FieldDescriptor) -> String {
+    /// The comment of a field.
+    pub fn of_field(&self, field: &FieldDescriptor) -> String {
         self.at(field.parent_message().parent_file().name(), field.path())
     }
 
     /// The comment of an enum with what its values mean.
-    pub(super) fn of_enum(&self, names: &EnumDescriptor) -> String {
+    pub fn of_enum(&self, names: &EnumDescriptor) -> String {
         let file = names.parent_file();
         let value = |value: EnumValueDescriptor| {
             let comment = self.at(file.name(), value.path());
