@@ -6,6 +6,7 @@ mod payments;
 mod queries;
 mod refunds;
 mod rows;
+mod unfinished;
 
 use jiff::Timestamp;
 use moviebooking_domain::{id::PaymentId, money::Currency};
@@ -16,6 +17,7 @@ pub(crate) use leases::LEASE;
 pub(crate) use leases::{Lease, Leases};
 pub(crate) use parking::Compensated;
 pub(crate) use queries::Listing;
+pub(crate) use unfinished::Unfinished;
 
 use crate::payment::Event;
 

@@ -53,7 +53,7 @@ pub(crate) async fn void_of_payment(
     ids: &[TicketId],
     at: Timestamp,
     reason: &str,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let mut update = sql("UPDATE tickets SET voided_at = $2, void_reason = $3 \
          WHERE payment_id = $1 AND checked_in_at IS NULL AND voided_at IS NULL")
     .bind(payment)
@@ -62,5 +62,5 @@ pub(crate) async fn void_of_payment(
     if !ids.is_empty() {
         update.push(" AND id IN ").push_list(ids.iter().copied());
     }
-    update.execute(tx).await.map(drop)
+    update.execute(tx).await
 }

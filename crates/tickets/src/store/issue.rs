@@ -7,7 +7,7 @@ use super::{
     of_payment,
     row::{issued_columns, values},
 };
-use crate::ticket::Ticket;
+use crate::{metrics, ticket::Ticket};
 
 /// Why nothing was issued.
 #[derive(Debug, thiserror::Error)]
@@ -34,5 +34,6 @@ pub(crate) async fn issue(db: &Db, payment: PaymentId, wanted: &[Ticket]) -> Res
         if error.is_unique("tickets_showtime_id_seat_key") { IssueError::SeatSold } else { error.into() }
     })?;
     tx.commit().await?;
+    metrics::issued(wanted.len());
     Ok(wanted.to_vec())
 }
