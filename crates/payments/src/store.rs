@@ -17,7 +17,7 @@ pub(crate) use leases::LEASE;
 pub(crate) use leases::{Lease, Leases};
 pub(crate) use parking::Compensated;
 pub(crate) use queries::Listing;
-pub(crate) use unfinished::Unfinished;
+pub(crate) use unfinished::{SAGAS, Unfinished};
 
 use crate::payment::Event;
 
