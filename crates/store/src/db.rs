@@ -13,6 +13,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions as _, Connection as _, Database, Pool};
 
+use crate::lease::Leases;
 use crate::url::Place;
 use crate::{DatabaseUrl, DatabaseUrlError, StoreError, observe, sql};
 
@@ -135,7 +136,7 @@ pub struct Db {
 
 #[derive(Clone)]
 pub(crate) enum Pools {
-    Postgres(PgPool),
+    Postgres(Leases),
     Sqlite(SqlitePools),
 }
 
@@ -157,7 +158,10 @@ impl Pools {
     /// Tells the observer of this process about them.
     fn tell(&self, database: &'static str) {
         match self {
-            Self::Postgres(pool) => observe::pool(database, "all", usage(pool)),
+            Self::Postgres(leases) => {
+                let leases = leases.clone();
+                observe::pool(database, "all", move || leases.usage());
+            }
             Self::Sqlite(SqlitePools { writer, reader }) => {
                 observe::pool(database, "writer", usage(writer));
                 observe::pool(database, "reader", usage(reader));
@@ -191,7 +195,7 @@ impl Db {
                 if major < OLDEST_POSTGRES {
                     return Err(ConnectError::TooOld { url: url.to_string(), major: major / 10_000 });
                 }
-                Pools::Postgres(postgres_pool(connect, options))
+                Pools::Postgres(Leases::new(postgres_pool(connect, options), ACQUIRE))
             }
             Place::Sqlite { path } => {
                 create_private(path)?;
@@ -221,7 +225,7 @@ impl Db {
     /// Closes all connections after their running statements; later use is [`StoreError::Unavailable`].
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres(leases) => leases.close().await,
             Pools::Sqlite(SqlitePools { writer, reader }) => {
                 reader.close().await;
                 writer.close().await;

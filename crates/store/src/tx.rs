@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 use sha2::{Digest as _, Sha256};
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 
 use crate::db::Pools;
 use crate::error::is_serialization;
+use crate::lease::LeasedTx;
 use crate::observe::Statement;
 use crate::{Db, Engine, StoreError, sql};
 
@@ -26,7 +27,7 @@ pub struct Tx {
 }
 
 pub(crate) enum Open {
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(LeasedTx),
     Sqlite(Transaction<'static, Sqlite>),
 }
 
@@ -38,9 +39,7 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let begin = async {
             Ok(match self.pools() {
-                Pools::Postgres(pool) => {
-                    Open::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?)
-                }
+                Pools::Postgres(leases) => Open::Postgres(LeasedTx::begin(leases).await?),
                 Pools::Sqlite(pools) => Open::Sqlite(pools.writer.begin_with("BEGIN IMMEDIATE").await?),
             })
         };
