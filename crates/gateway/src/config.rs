@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use http::{HeaderValue, Uri};
+use moviebooking_serve::REQUESTS;
 
 /// The gateway's own settings; flatten them into a process's arguments.
 #[derive(Clone, Debug, clap::Args)]
@@ -19,8 +20,8 @@ pub struct Config {
     /// Largest body of a request, in bytes.
     #[arg(long, env = "MOVIEBOOKING_MAX_BODY_BYTES", value_name = "BYTES", default_value_t = 1024 * 1024)]
     pub max_body_bytes: usize,
-    /// Requests that are worked on at once; more are answered with 503.
-    #[arg(long, env = "MOVIEBOOKING_MAX_REQUESTS", value_name = "COUNT", default_value_t = 2_048)]
+    /// Requests to each service that are worked on at once; more are answered with 503 at once.
+    #[arg(long, env = "MOVIEBOOKING_MAX_REQUESTS", value_name = "COUNT", default_value_t = REQUESTS)]
     pub max_requests: usize,
     /// Streams of changes that are open at once; more are answered with 503.
     #[arg(long, env = "MOVIEBOOKING_MAX_STREAMS", value_name = "COUNT", default_value_t = 4_096)]
@@ -32,7 +33,7 @@ impl Default for Config {
         Self {
             cors_origins: Vec::new(),
             max_body_bytes: 1024 * 1024,
-            max_requests: 2_048,
+            max_requests: REQUESTS,
             max_streams: 4_096,
         }
     }
