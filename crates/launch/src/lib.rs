@@ -9,8 +9,9 @@ mod platform;
 pub mod postgres;
 mod process;
 
+pub use demo::Admin;
 pub use platform::{GATEWAY, Platform, SERVICES};
-pub use postgres::PrivatePostgres;
+pub use postgres::{Durability, PrivatePostgres};
 pub use process::Process;
 
 use std::{

@@ -27,7 +27,14 @@ const READY_BOUND: Duration = Duration::from_secs(60);
 const ANSWER_BOUND: Duration = Duration::from_secs(5);
 
 /// What a person may set for all processes, in the environment of whoever starts the platform.
-const PASSED_ON: [&str; 3] = ["MOVIEBOOKING_LOG", "MOVIEBOOKING_LOG_FORMAT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+const PASSED_ON: [&str; 6] = [
+    "MOVIEBOOKING_LOG",
+    "MOVIEBOOKING_LOG_FORMAT",
+    "MOVIEBOOKING_DATABASE_POOL_SIZE",
+    "MOVIEBOOKING_MAX_REQUESTS",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "TOKIO_WORKER_THREADS",
+];
 
 /// Seven processes and their databases; dropping it stops them all.
 pub struct Platform {
@@ -52,11 +59,18 @@ impl Platform {
     /// # Errors
     /// When something does not start: what it wrote.
     pub fn start(programs: &Path, folder: &Path) -> anyhow::Result<Self> {
+        Self::start_on(PrivatePostgres::start()?, programs, folder)
+    }
+
+    /// The same on a server that was started for it.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_on(postgres: PrivatePostgres, programs: &Path, folder: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         // The processes work in folders of their own.
         let (programs, folder) = (programs.canonicalize()?, folder.canonicalize()?);
         write_secret(&folder.join("service-secret"), &random_text()?)?;
-        let postgres = PrivatePostgres::start()?;
         postgres.create_databases(SERVICES.into_iter().chain([BANK]))?;
         let ports: [u16; 2 * (SERVICES.len() + 1)] = free_ports()?;
         let addresses = all().zip(ports.chunks_exact(2)).map(|(name, ports)| {

@@ -27,9 +27,29 @@ read -r _
 rm -rf "$folder"
 "#;
 
+/// What the server's data survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the server's processes: enough for tests, and fast.
+    Process,
+    /// A crash of the machine, as PostgreSQL's defaults have it: what is measured must wait for the disk.
+    Machine,
+}
+
+impl Durability {
+    /// The server's settings for it.
+    fn settings(self) -> &'static str {
+        match self {
+            Self::Process => "-c fsync=off -c synchronous_commit=off -c full_page_writes=off",
+            Self::Machine => "-c shared_buffers=1GB",
+        }
+    }
+}
+
 /// A running server; dropping it stops the server and removes its data.
 pub struct PrivatePostgres {
     account: Account,
+    durability: Durability,
     programs: PathBuf,
     folder: PathBuf,
     port: u16,
@@ -45,6 +65,14 @@ impl PrivatePostgres {
     /// # Errors
     /// When PostgreSQL is not installed, or what its programs said.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_with(Durability::Process)
+    }
+
+    /// The same with data that survive what `durability` says.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(durability: Durability) -> anyhow::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let programs = find().with_context(|| {
             format!("no server programs of PostgreSQL {OLDEST} or newer: the Debian package is `postgresql`")
@@ -69,7 +97,7 @@ impl PrivatePostgres {
             .spawn()
             .context("cannot start sh")?;
         let [port] = free_ports()?;
-        let server = Self { account, programs, folder, port, supervisor };
+        let server = Self { account, durability, programs, folder, port, supervisor };
         server.account.own(&server.folder)?;
         command::output(server.program("initdb").args([
             "--username=postgres",
@@ -105,6 +133,35 @@ impl PrivatePostgres {
         command::output(&mut psql).map(drop)
     }
 
+    /// What the statements print for the superuser, one row a line, the values of a row with `|` between them.
+    ///
+    /// # Errors
+    /// What `psql` said.
+    pub fn query(&self, database: &str, statements: &str) -> anyhow::Result<String> {
+        let mut psql = self.client("psql");
+        psql.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"]);
+        psql.arg(format!("--dbname={}", self.database_url(database))).args(["--command", statements]);
+        command::output(&mut psql)
+    }
+
+    /// One of PostgreSQL's client programs, such as `pgbench`.
+    pub fn client(&self, name: &str) -> Command {
+        Command::new(self.programs.join(name))
+    }
+
+    /// The id of the server's first process, whose children are the others.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn id(&self) -> anyhow::Result<u32> {
+        let text =
+            fs::read_to_string(self.folder.join("data/postmaster.pid")).context("PostgreSQL does not run")?;
+        text.lines()
+            .next()
+            .and_then(|id| id.trim().parse().ok())
+            .context("PostgreSQL does not say its process id")
+    }
+
     /// Stops the server, cutting off whoever is connected; its data stay.
     ///
     /// # Errors
@@ -119,10 +176,10 @@ impl PrivatePostgres {
     /// What the server said.
     pub fn resume(&self) -> anyhow::Result<()> {
         let settings = format!(
-            "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories={} -c max_connections=300 \
-             -c fsync=off -c synchronous_commit=off -c full_page_writes=off",
+            "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories={} -c max_connections=300 {}",
             self.port,
-            self.folder.display()
+            self.folder.display(),
+            self.durability.settings()
         );
         let log = self.folder.join("log");
         let mut start = self.program("pg_ctl");

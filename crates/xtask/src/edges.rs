@@ -30,6 +30,8 @@ fn allowed(name: &str) -> Option<Imports> {
         // Of `process` it takes what needs no store.
         "gateway" => Imports::Only(&["domain", "proto", "serve", "auth", "process"]),
         "xtask" => Imports::Only(&["launch"]),
+        // It knows the platform from outside alone.
+        "bench" => Imports::Only(&["launch", "proto"]),
         "standalone" => Imports::AllBut(&["launch", "tests", "xtask"]),
         "tests" => Imports::AllBut(&["xtask"]),
         service if SERVICES.contains(&service) => {

@@ -8,6 +8,7 @@
     reason = "a command line tool talks on its standard streams"
 )]
 
+mod bench;
 mod command;
 mod edges;
 mod openapi;
@@ -48,6 +49,13 @@ enum Task {
     },
     /// Stop what `up` runs
     Down,
+    /// Measure the platform beside PostgreSQL alone and beside NestJS: `cargo xtask bench --help`
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// What the benchmark takes
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -70,5 +78,6 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Openapi => openapi::rewrite(&workspace),
         Task::Up { demo } => processes::up(&workspace, demo),
         Task::Down => processes::down(&workspace),
+        Task::Bench { words } => bench::run(&workspace, &words),
     }
 }
