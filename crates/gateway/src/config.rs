@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use http::{HeaderValue, Uri};
 use ipnet::IpNet;
+use moviebooking_serve::REQUESTS;
 
 use crate::origin::{self, ForwardedHeader};
 
@@ -39,8 +40,8 @@ pub struct Config {
     /// Largest body of a request, in bytes.
     #[arg(long, env = "MOVIEBOOKING_MAX_BODY_BYTES", value_name = "BYTES", default_value_t = 1024 * 1024)]
     pub max_body_bytes: usize,
-    /// Requests that are worked on at once; more are answered with 503.
-    #[arg(long, env = "MOVIEBOOKING_MAX_REQUESTS", value_name = "COUNT", default_value_t = 2_048)]
+    /// Requests to each service that are worked on at once; more are answered with 503 at once.
+    #[arg(long, env = "MOVIEBOOKING_MAX_REQUESTS", value_name = "COUNT", default_value_t = REQUESTS)]
     pub max_requests: usize,
     /// Streams of changes that are open at once; more are answered with 503.
     #[arg(long, env = "MOVIEBOOKING_MAX_STREAMS", value_name = "COUNT", default_value_t = 4_096)]
@@ -54,7 +55,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::XForwardedFor,
             max_body_bytes: 1024 * 1024,
-            max_requests: 2_048,
+            max_requests: REQUESTS,
             max_streams: 4_096,
         }
     }

@@ -98,7 +98,7 @@ impl Gateway {
         let edge = Edge {
             writer: Writer::new(answered.map(|route| route.rpc.output())),
             openapi: Document::new(openapi::of(&table, &annotations)?),
-            limits: Limits::new(&config),
+            limits: Limits::new(&config, links.keys()),
             own: own.prepare().into_axum_router(),
             stop: CancellationToken::new(),
             table,

@@ -118,7 +118,7 @@ async fn forward(
     // Internal RPCs are not in the table: nobody outside learns which there are.
     let rpc = edge.table.rpcs.get(parts.uri.path());
     let rpc = rpc.ok_or_else(|| Problem::new(Reason::RouteNotFound, "There is no such method."))?;
-    let place = edge.limits.request()?;
+    let place = edge.limits.request(&rpc.service)?;
     authorise(&edge.verifier, parts.uri.path(), &parts.headers).await?;
     let message = edge.limits.read(&parts.headers, body).await?;
     check(&message, &parts.headers)?;

@@ -1,6 +1,6 @@
 //! How much is taken on: requests and streams at once, and bytes of a request.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{
@@ -24,27 +24,29 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 /// reset, and the client would see that instead of the answer.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// How much is taken on, by all requests together.
+/// How much is taken on.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    requests: Arc<Semaphore>,
+    /// Of each service by itself: one that is slow must not use up the others' places.
+    requests: HashMap<String, Arc<Semaphore>>,
     streams: Arc<Semaphore>,
     body: usize,
 }
 
 impl Limits {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new<'s>(config: &Config, services: impl IntoIterator<Item = &'s String>) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
+        let requests = services.into_iter().map(|name| (name.clone(), semaphore(config.max_requests)));
         Self {
-            requests: semaphore(config.max_requests),
+            requests: requests.collect(),
             streams: semaphore(config.max_streams),
             body: config.max_body_bytes,
         }
     }
 
-    /// A place for a request until its answer begins.
-    pub(crate) fn request(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        place(&self.requests)
+    /// A place for a request to this service until its answer begins.
+    pub(crate) fn request(&self, service: &str) -> Result<OwnedSemaphorePermit, Problem> {
+        place(self.requests.get(service).ok_or_else(Problem::internal)?)
     }
 
     /// A place for a stream until it ends.

@@ -126,7 +126,7 @@ struct Call {
 
 impl Call {
     async fn answer(self, variables: &[String], body: axum::body::Body) -> Response {
-        let place = match self.edge.limits.request() {
+        let place = match self.edge.limits.request(&self.route().service) {
             Ok(place) => place,
             Err(problem) => return problem::refuse(problem),
         };

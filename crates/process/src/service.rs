@@ -8,7 +8,7 @@ use moviebooking_auth::{
 use moviebooking_domain::clock::{SharedClock, SystemClock};
 use moviebooking_events::{EventsArgs, Nats, NatsSettings, Publish, Relay, Source, ToWebhooks};
 use moviebooking_proto::{DESCRIPTOR_SET, access};
-use moviebooking_serve::{Health, Link, Server, StartError, grpc_router, metrics};
+use moviebooking_serve::{Health, Limits, Link, REQUESTS, Server, StartError, grpc_router, metrics};
 use moviebooking_store::{
     DatabaseUrl, Db, Migrations,
     observe::{self, Observer},
@@ -33,6 +33,19 @@ pub struct ServiceArgs {
     secret: SecretArgs,
     #[command(flatten)]
     events: EventsArgs,
+    /// Calls that are worked on at once, those that wait for the database included; more are refused with
+    /// RESOURCE_EXHAUSTED at once.
+    #[arg(long, env = "MOVIEBOOKING_MAX_REQUESTS", value_name = "COUNT", default_value_t = REQUESTS,
+          value_parser = places)]
+    max_requests: usize,
+}
+
+/// Reads how many requests may be worked on at once.
+fn places(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if (1..=100_000).contains(&count) => Ok(count),
+        _ => Err("use a number from 1 to 100000".to_owned()),
+    }
 }
 
 impl ServiceArgs {
@@ -191,7 +204,9 @@ impl ServiceProcess<'_> {
         let beside = async |stop: CancellationToken| {
             tokio::join!(health.clone().watch(ready, stop.clone()), background(stop));
         };
-        Box::pin(self.process.serve(Server::new(router), &health, beside)).await?;
+        let limits = Limits { requests: self.args.max_requests, ..Limits::default() };
+        let server = Server::new(router).with_limits(limits);
+        Box::pin(self.process.serve(server, &health, beside)).await?;
         db.close().await;
         Ok(())
     }

@@ -82,5 +82,5 @@ pub use log::{LogArgs, LogFormat};
 pub use process::{grpc_router, main, main_watched};
 pub use reflection::add_reflection;
 pub use request::{REQUEST_ID_HEADER, current_request_id};
-pub use server::{Limits, Server, bind};
+pub use server::{Limits, REQUESTS, Server, bind};
 pub use signal::shutdown_signal;

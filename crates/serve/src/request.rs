@@ -11,6 +11,7 @@ use http::{
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use std::{
+    collections::HashMap,
     convert::Infallible,
     hash::{BuildHasher, RandomState},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -20,9 +21,11 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 use tokio::sync::OwnedSemaphorePermit;
-use tonic::Status;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 use tower::Service;
 use tracing::{Span, field::Empty, info_span};
 
@@ -173,9 +176,7 @@ fn is_health(path: &str) -> bool {
 fn failure(failure: Failure, grpc: Option<HeaderValue>) -> Response<Body> {
     if let Some(content_type) = grpc {
         let status = match failure {
-            Failure::Overloaded => {
-                Status::resource_exhausted("too many requests at once; try again in a second")
-            }
+            Failure::Overloaded => overloaded(),
             Failure::Panicked => Status::internal("internal error"),
         };
         let mut response = status.into_http::<Body>();
@@ -185,7 +186,7 @@ fn failure(failure: Failure, grpc: Option<HeaderValue>) -> Response<Body> {
     let (status, problem) = match failure {
         Failure::Overloaded => (
             StatusCode::SERVICE_UNAVAILABLE,
-            r#"{"title":"Service Unavailable","status":503,"detail":"too many requests at once; try again in a second"}"#,
+            r#"{"type":"urn:moviebooking:problem:OVERLOADED","title":"Service Unavailable","status":503,"detail":"Too many requests at once; try again in a second.","reason":"OVERLOADED","code":"RESOURCE_EXHAUSTED","retryAfter":1}"#,
         ),
         Failure::Panicked => (
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -199,6 +200,14 @@ fn failure(failure: Failure, grpc: Option<HeaderValue>) -> Response<Body> {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
+}
+
+/// The refusal of one request too many, with the details that all errors of the platform have (AIP-193).
+fn overloaded() -> Status {
+    let mut details = ErrorDetails::with_retry_info(Some(Duration::from_secs(1)));
+    details.set_error_info("OVERLOADED", "moviebooking.dev", HashMap::new());
+    let message = "Too many requests at once; try again in a second.";
+    Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use axum::{
     extract::ConnectInfo,
     routing::{get, post},
 };
+use moviebooking_proto::{Reason, problem::reason_of};
 use moviebooking_serve::{Limits, Server, bind};
 use reqwest::{Client, StatusCode, Version};
 use std::{convert::Infallible, future::pending, net::SocketAddr, sync::Arc, time::Duration};
@@ -176,8 +177,10 @@ async fn more_requests_than_the_limit_are_refused_but_health_is_not() {
     let refused = http1().get(served.url("/held")).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.headers()["retry-after"], "1");
+    assert!(refused.text().await.unwrap().contains(r#""reason":"OVERLOADED""#));
     let refused = http2().get(served.url("/held")).header("content-type", "application/grpc").send().await;
-    assert_eq!(refused.unwrap().headers()["grpc-status"], "8");
+    let status = tonic::Status::from_header_map(refused.unwrap().headers()).unwrap();
+    assert_eq!(reason_of(&status), Some(Reason::Overloaded), "{status:?}");
     assert_eq!(http1().get(served.url("/healthz")).send().await.unwrap().status(), StatusCode::OK);
     release.notify_one();
     assert_eq!(timeout(SOON, running).await.unwrap().unwrap().unwrap().status(), StatusCode::OK);

@@ -4,9 +4,6 @@ use std::process::ExitCode;
 
 use moviebooking_standalone::{args::Cli, run};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli: Cli = moviebooking_serve::parse();
     let (log, telemetry) = (cli.log.clone(), cli.serve.telemetry.clone());

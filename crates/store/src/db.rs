@@ -11,6 +11,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Database, Pool};
 use tokio::sync::{Notify, watch};
 
+use crate::lease::Leases;
 use crate::postgres::PostgresPool;
 use crate::url::Place;
 use crate::{DatabaseUrl, DatabaseUrlError, StoreError, observe, sql};
@@ -92,7 +93,7 @@ pub struct Db {
 
 #[derive(Clone)]
 pub(crate) enum Pools {
-    Postgres(PostgresPool),
+    Postgres(Leases),
     Sqlite(SqlitePools),
 }
 
@@ -114,7 +115,10 @@ impl Pools {
     /// Tells the observer of this process about them.
     fn tell(&self, database: &'static str) {
         match self {
-            Self::Postgres(postgres) => observe::pool(database, "all", usage(postgres.pool())),
+            Self::Postgres(leases) => {
+                let leases = leases.clone();
+                observe::pool(database, "all", move || leases.usage());
+            }
             Self::Sqlite(SqlitePools { writer, reader }) => {
                 observe::pool(database, "writer", usage(writer));
                 observe::pool(database, "reader", usage(reader));
@@ -142,7 +146,9 @@ impl Db {
         let unreachable =
             |error: sqlx::Error| ConnectError::Connect { url: url.to_string(), source: error.into() };
         let pools = match url.place() {
-            Place::Postgres { .. } => Pools::Postgres(PostgresPool::connect(url, options).await?),
+            Place::Postgres { .. } => {
+                Pools::Postgres(Leases::new(PostgresPool::connect(url, options).await?))
+            }
             Place::Sqlite { path } => {
                 create_private(path)?;
                 Pools::Sqlite(sqlite_pools(path, options).await.map_err(unreachable)?)
@@ -163,8 +169,8 @@ impl Db {
     /// Connects by the URL that `urls` has whenever it has a new one, for as long as this is open. A URL that does not
     /// work is tried until it does, and the old one is used meanwhile. An SQLite database stays the file that it is.
     pub fn follow(&self, urls: watch::Receiver<Arc<DatabaseUrl>>, options: PoolOptions) {
-        if let Pools::Postgres(postgres) = &self.pools {
-            postgres.follow(urls, options);
+        if let Pools::Postgres(leases) = &self.pools {
+            leases.pool().follow(urls, options);
         }
     }
 
@@ -179,7 +185,7 @@ impl Db {
     /// Closes all connections after their running statements; later use is [`StoreError::Unavailable`].
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Postgres(postgres) => postgres.pool().close().await,
+            Pools::Postgres(leases) => leases.close().await,
             Pools::Sqlite(SqlitePools { writer, reader }) => {
                 reader.close().await;
                 writer.close().await;

@@ -138,6 +138,11 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+/// Whether the error means that the database or this connection to it is gone.
+pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
+    matches!(classify(error), Class::Unavailable)
+}
+
 fn classify(error: &sqlx::Error) -> Class {
     match error {
         sqlx::Error::Database(error) => classify_database(error.as_ref()),

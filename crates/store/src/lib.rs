@@ -44,6 +44,7 @@ mod db;
 mod error;
 pub mod idempotency;
 mod ids;
+mod lease;
 mod migrate;
 pub mod observe;
 mod postgres;

@@ -226,7 +226,7 @@ async fn begin(db: &Db) -> Result<Tx, StoreError> {
 async fn run_script(tx: &mut Tx, script: &'static str) -> Result<(), StoreError> {
     let script = sqlx::raw_sql(script);
     match tx.open() {
-        Open::Postgres(tx) => script.execute(&mut **tx).await.map(drop)?,
+        Open::Postgres(tx) => script.execute(tx.connection()?).await.map(drop)?,
         Open::Sqlite(tx) => script.execute(&mut **tx).await.map(drop)?,
     }
     Ok(())

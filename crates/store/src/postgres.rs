@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, Postgres, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, Postgres};
 use tokio::sync::watch;
 
 use crate::url::Place;
@@ -20,11 +20,11 @@ use crate::{ConnectError, DatabaseUrl, PoolOptions};
 const OLDEST: u32 = 150_000;
 
 /// How long a request waits for a connection that others use, and a start for the server.
-const ACQUIRE: Duration = Duration::from_secs(5);
+pub(crate) const ACQUIRE: Duration = Duration::from_secs(5);
 
 /// A connection that was idle for longer is tried before it is used: the server may have gone. In a busy
 /// pool this saves a round trip per transaction.
-const TRUSTED_IDLE: Duration = Duration::from_secs(5);
+pub(crate) const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 
 /// Who waits longer for a connection asks whether there is a server at all.
 const SUSPICION: Duration = Duration::from_millis(250);
@@ -122,26 +122,12 @@ impl PostgresPool {
         &self.pool
     }
 
-    /// A connection.
+    /// A connection, unless the server is gone.
     pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-        self.obtain(|| self.pool.acquire()).await
-    }
-
-    /// A transaction.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        self.obtain(|| self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")).await
-    }
-
-    async fn obtain<T, F: Future<Output = Result<T, sqlx::Error>>>(
-        &self,
-        get: impl Fn() -> F,
-    ) -> Result<T, sqlx::Error> {
         loop {
-            if *self.state.down.borrow() {
-                return Err(gone());
-            }
+            self.must_be_there()?;
             // Boxed, because it is large and statements are everywhere.
-            match self.unless_gone(Box::pin(get())).await {
+            match self.unless_gone(Box::pin(self.pool.acquire())).await {
                 Err(error) if is_refused_login(&error) && self.state.may_be_let_in_soon() => {
                     tokio::time::sleep(LOGIN_PAUSE).await;
                 }
@@ -150,8 +136,18 @@ impl PostgresPool {
         }
     }
 
+    /// Fails while the server is known to be gone.
+    pub(crate) fn must_be_there(&self) -> Result<(), sqlx::Error> {
+        if *self.state.down.borrow() { Err(gone()) } else { Ok(()) }
+    }
+
+    /// Whether a connection that was taken from the pool then may still be used without asking the pool.
+    pub(crate) fn is_current(&self, taken: Instant) -> bool {
+        !self.state.is_outdated(taken.elapsed())
+    }
+
     /// What `work` gives, but no longer than until the server is known to be gone.
-    async fn unless_gone<T>(
+    pub(crate) async fn unless_gone<T>(
         &self,
         mut work: impl Future<Output = Result<T, sqlx::Error>> + Unpin,
     ) -> Result<T, sqlx::Error> {

@@ -138,10 +138,11 @@ impl Sql {
         let text = AssertSqlSafe(self.text);
         let rows = match on {
             Executor::Db(db) => match db.pools() {
-                Pools::Postgres(postgres) => {
+                Pools::Postgres(leases) => {
                     let query = sqlx::query_with(text, postgres_arguments(self.values)?);
-                    let mut connection = postgres.acquire().await?;
-                    query.fetch_all(&mut *connection).await?.into_iter().map(Row::from).collect()
+                    let mut lease = leases.take().await?;
+                    let rows = query.fetch_all(lease.connection()).await;
+                    lease.end(rows)?.into_iter().map(Row::from).collect()
                 }
                 Pools::Sqlite(pools) => {
                     let query = sqlx::query_with(text, sqlite_arguments(self.values)?);
@@ -156,7 +157,7 @@ impl Sql {
             Executor::Tx(tx) => match tx.open() {
                 Open::Postgres(tx) => {
                     let query = sqlx::query_with(text, postgres_arguments(self.values)?);
-                    query.fetch_all(&mut **tx).await?.into_iter().map(Row::from).collect()
+                    query.fetch_all(tx.connection()?).await?.into_iter().map(Row::from).collect()
                 }
                 Open::Sqlite(tx) => {
                     let query = sqlx::query_with(text, sqlite_arguments(self.values)?);
@@ -172,10 +173,11 @@ impl Sql {
         let text = AssertSqlSafe(self.text);
         let affected = match on {
             Executor::Db(db) => match db.pools() {
-                Pools::Postgres(postgres) => {
+                Pools::Postgres(leases) => {
                     let query = sqlx::query_with(text, postgres_arguments(self.values)?);
-                    let mut connection = postgres.acquire().await?;
-                    query.execute(&mut *connection).await?.rows_affected()
+                    let mut lease = leases.take().await?;
+                    let done = query.execute(lease.connection()).await;
+                    lease.end(done)?.rows_affected()
                 }
                 Pools::Sqlite(pools) => {
                     let query = sqlx::query_with(text, sqlite_arguments(self.values)?);
@@ -185,7 +187,7 @@ impl Sql {
             Executor::Tx(tx) => match tx.open() {
                 Open::Postgres(tx) => {
                     let query = sqlx::query_with(text, postgres_arguments(self.values)?);
-                    query.execute(&mut **tx).await?.rows_affected()
+                    query.execute(tx.connection()?).await?.rows_affected()
                 }
                 Open::Sqlite(tx) => {
                     let query = sqlx::query_with(text, sqlite_arguments(self.values)?);

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 use sha2::{Digest as _, Sha256};
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 use tokio::sync::Notify;
 
 use crate::db::Pools;
 use crate::error::is_serialization;
+use crate::lease::LeasedTx;
 use crate::observe::Statement;
 use crate::{Db, Engine, StoreError, sql};
 
@@ -30,7 +31,7 @@ pub struct Tx {
 }
 
 pub(crate) enum Open {
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(LeasedTx),
     Sqlite(Transaction<'static, Sqlite>),
 }
 
@@ -42,7 +43,7 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let begin = async {
             Ok(match self.pools() {
-                Pools::Postgres(postgres) => Open::Postgres(postgres.begin().await?),
+                Pools::Postgres(leases) => Open::Postgres(LeasedTx::begin(leases).await?),
                 Pools::Sqlite(pools) => Open::Sqlite(pools.writer.begin_with("BEGIN IMMEDIATE").await?),
             })
         };

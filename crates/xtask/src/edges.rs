@@ -35,6 +35,8 @@ fn allowed(name: &str) -> Option<Imports> {
         "audit" => Imports::Only(&["store", "reservations"]),
         // The campaign sees the platform from outside.
         "chaos" => Imports::Only(&["domain", "proto", "store", "launch", "audit"]),
+        // It knows the platform from outside alone.
+        "bench" => Imports::Only(&["launch", "proto"]),
         "standalone" => Imports::AllBut(&["launch", "chaos", "tests", "xtask"]),
         "tests" => Imports::AllBut(&["xtask"]),
         service if SERVICES.contains(&service) => {

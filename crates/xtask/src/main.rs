@@ -8,6 +8,7 @@
     reason = "a command line tool talks on its standard streams"
 )]
 
+mod bench;
 mod chaos;
 mod command;
 mod edges;
@@ -57,6 +58,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
         words: Vec<String>,
     },
+    /// Measure the platform beside PostgreSQL alone and beside NestJS: `cargo xtask bench --help`
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// What the benchmark takes
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -80,5 +88,6 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Up { demo } => processes::up(&workspace, demo),
         Task::Down => processes::down(&workspace),
         Task::Chaos { words } => chaos::run(&workspace, &words),
+        Task::Bench { words } => bench::run(&workspace, &words),
     }
 }

@@ -1,0 +1,192 @@
+//! Connections to PostgreSQL that are kept at hand between statements.
+//!
+//! sqlx's pool asks the server for a sign of life whenever a connection comes back, in a task of its own: a round trip
+//! and two changes of thread for each statement, as much as a small statement itself. So a connection is leased from the
+//! pool for a while and goes from one statement or transaction to the next directly. It goes back to the pool, which
+//! looks after its age and health, when it was idle or leased for long, when a statement on it was given up half-way,
+//! when it broke, and when the server or its password has changed since.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgConnection;
+use sqlx::{Error, Postgres};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+
+use crate::error::is_unavailable;
+use crate::postgres::{ACQUIRE, PostgresPool, TRUSTED_IDLE};
+
+/// A connection goes back to the pool at the latest after this, which then may replace it by a new one.
+const LEASED: Duration = Duration::from_secs(60);
+
+/// A pool and the connections that are leased from it.
+#[derive(Clone)]
+pub(crate) struct Leases(Arc<Shared>);
+
+struct Shared {
+    pool: PostgresPool,
+    idle: Mutex<Vec<Idle>>,
+    /// As many as the pool may have connections, so that nobody waits within it for one that is at hand here.
+    places: Arc<Semaphore>,
+}
+
+struct Idle {
+    connection: PoolConnection<Postgres>,
+    leased: Instant,
+    since: Instant,
+}
+
+/// A connection for one statement or transaction. Dropped without [`end`](Self::end) it goes back to the pool, which
+/// waits until the server is done with it.
+pub(crate) struct Lease {
+    connection: PoolConnection<Postgres>,
+    leased: Instant,
+    leases: Leases,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Leases {
+    /// No connections yet.
+    pub(crate) fn new(pool: PostgresPool) -> Self {
+        let most = pool.pool().options().get_max_connections();
+        let most = usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Shared { pool, idle: Mutex::default(), places: Arc::new(Semaphore::new(most)) }))
+    }
+
+    /// The pool behind it.
+    pub(crate) fn pool(&self) -> &PostgresPool {
+        &self.0.pool
+    }
+
+    /// A connection: the one that was used last, or one of the pool's.
+    pub(crate) async fn take(&self) -> Result<Lease, Error> {
+        let shared = &self.0;
+        shared.pool.must_be_there()?;
+        let place = match Arc::clone(&shared.places).try_acquire_owned() {
+            Ok(place) => place,
+            Err(TryAcquireError::Closed) => return Err(Error::PoolClosed),
+            Err(TryAcquireError::NoPermits) => shared.pool.unless_gone(Box::pin(self.place())).await?,
+        };
+        let (connection, leased) = match shared.at_hand() {
+            Some(Idle { connection, leased, .. }) => (connection, leased),
+            None => (shared.pool.acquire().await?, Instant::now()),
+        };
+        Ok(Lease { connection, leased, leases: self.clone(), _place: place })
+    }
+
+    /// Waits until fewer connections are in use than there may be.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let place = Arc::clone(&self.0.places).acquire_owned();
+        match tokio::time::timeout(ACQUIRE, place).await {
+            Ok(place) => place.map_err(|_closed| Error::PoolClosed),
+            Err(_elapsed) => Err(Error::PoolTimedOut),
+        }
+    }
+
+    /// Closes all connections after their running statements.
+    pub(crate) async fn close(&self) {
+        self.0.places.close();
+        self.0.idle().clear();
+        self.0.pool.pool().close().await;
+    }
+
+    /// Connections that are open, those of them that are idle, and the most there may be.
+    pub(crate) fn usage(&self) -> [u32; 3] {
+        let pool = self.0.pool.pool();
+        let idle = u32::try_from(pool.num_idle() + self.0.idle().len()).unwrap_or(u32::MAX);
+        [pool.size(), idle, pool.options().get_max_connections()]
+    }
+}
+
+impl Shared {
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn at_hand(&self) -> Option<Idle> {
+        let now = Instant::now();
+        let mut idle = self.idle();
+        let fresh =
+            |idle: &Idle| now.duration_since(idle.since) < TRUSTED_IDLE && self.pool.is_current(idle.leased);
+        let stale: Vec<Idle> = idle.extract_if(.., |idle| !fresh(idle)).collect();
+        let last = idle.pop();
+        // Going back to the pool is the pool's affair and needs no lock of ours.
+        drop(idle);
+        drop(stale);
+        last
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // To go back to the pool they would need a runtime, which may be gone; the server sees that they are closed.
+        for Idle { connection, .. } in self.idle().drain(..) {
+            drop(connection.leak());
+        }
+    }
+}
+
+impl Lease {
+    /// The connection.
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+
+    /// Ends the use of the connection with the result of its last statement, and keeps it at hand unless it broke.
+    pub(crate) fn end<T>(self, result: Result<T, Error>) -> Result<T, Error> {
+        // After a refusal the connection is as good as before; but with some the server ends it.
+        if result.as_ref().is_err_and(|error| !matches!(error, Error::Database(_)) || is_unavailable(error)) {
+            return result;
+        }
+        let Self { connection, leased, leases, _place: place } = self;
+        let now = Instant::now();
+        if now.duration_since(leased) < LEASED && !leases.0.places.is_closed() {
+            leases.0.idle().push(Idle { connection, leased, since: now });
+        }
+        drop(place);
+        result
+    }
+}
+
+/// A transaction on a leased connection. Dropped without [`commit`](Self::commit) it is rolled back.
+pub(crate) struct LeasedTx(Option<Lease>);
+
+impl LeasedTx {
+    /// Begins one.
+    pub(crate) async fn begin(leases: &Leases) -> Result<Self, Error> {
+        let mut lease = leases.take().await?;
+        match sqlx::raw_sql("BEGIN ISOLATION LEVEL READ COMMITTED").execute(lease.connection()).await {
+            Ok(_) => Ok(Self(Some(lease))),
+            Err(error) => lease.end(Err(error)),
+        }
+    }
+
+    /// The connection that it runs on.
+    pub(crate) fn connection(&mut self) -> Result<&mut PgConnection, Error> {
+        self.0.as_mut().map(Lease::connection).ok_or(Error::WorkerCrashed)
+    }
+
+    /// Makes everything done in it permanent.
+    pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        let done = sqlx::raw_sql("COMMIT").execute(self.connection()?).await;
+        match self.0.take() {
+            Some(lease) => lease.end(done.map(drop)),
+            None => done.map(drop),
+        }
+    }
+}
+
+impl Drop for LeasedTx {
+    fn drop(&mut self) {
+        let Some(mut lease) = self.0.take() else { return };
+        // Before anything else uses the connection, which is closed if it cannot be done.
+        tokio::spawn(async move {
+            match sqlx::raw_sql("ROLLBACK").execute(lease.connection()).await {
+                // It keeps the connection; there is no error to tell of.
+                Ok(_) => drop(lease.end(Ok(()))),
+                Err(_) => lease.connection.close_on_drop(),
+            }
+        });
+    }
+}
