@@ -9,7 +9,7 @@ mod platform;
 pub mod postgres;
 mod process;
 
-pub use platform::{GATEWAY, Platform, SERVICES};
+pub use platform::{GATEWAY, Platform, SANDBOX_BANK, SERVICES, SandboxBank};
 pub use postgres::PrivatePostgres;
 pub use process::Process;
 

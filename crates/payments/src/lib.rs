@@ -6,6 +6,7 @@
 //! behind [`provider::Provider`].
 
 mod charge;
+mod confirmation;
 mod grpc;
 mod neighbours;
 mod parking;
@@ -20,6 +21,7 @@ mod step;
 mod store;
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
@@ -57,10 +59,13 @@ const SAGAS: &[&str] = &[Checkout::TABLE, Refunding::TABLE];
 /// How often an idle worker looks for work.
 const WORKER_PAUSE: Duration = Duration::from_millis(500);
 
+/// How often old webhooks are forgotten.
+const FORGETTING_PAUSE: Duration = Duration::from_hours(1);
+
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// One answer of the provider or another service.
+    /// One answer of another service; the provider, who asks other companies, has twice as long.
     answer: Duration,
     /// A request, until it is told to ask again.
     request: Duration,
@@ -76,7 +81,7 @@ pub struct Service {
     store: Store,
     clock: SharedClock,
     neighbours: Neighbours,
-    provider_name: &'static str,
+    provider: Arc<dyn Provider>,
     checkout: Runner<Checkout>,
     refunds: Runner<Refunding>,
 }
@@ -103,23 +108,22 @@ impl Service {
     ) -> Self {
         let store = Store::new(db);
         let neighbours = Neighbours::new(reservations, tickets, limits.answer);
-        let provider_name = provider.name();
-        let provider = Settled::new(provider, limits.answer);
+        let settled = Settled::new(Arc::clone(&provider), limits.answer * 2);
         let checkout = Checkout {
             store: store.clone(),
-            provider: provider.clone(),
+            provider: settled.clone(),
             neighbours: neighbours.clone(),
             clock: Arc::clone(&clock),
         };
         let refunding = Refunding {
             store: store.clone(),
-            provider,
+            provider: settled,
             neighbours: neighbours.clone(),
             clock: Arc::clone(&clock),
         };
         Self {
             neighbours,
-            provider_name,
+            provider,
             checkout: Runner::new(checkout, &store, Arc::clone(&clock), limits.request),
             refunds: Runner::new(refunding, &store, Arc::clone(&clock), limits.request),
             store,
@@ -135,6 +139,23 @@ impl Service {
     /// Goes on with payments and refunds that nobody works on, until told to stop; then it ends after the steps that it
     /// is doing. Any number of processes may do it at once.
     pub async fn run_background(&self, shutdown: CancellationToken) {
+        tokio::join!(self.work(&shutdown), self.forget(&shutdown));
+    }
+
+    /// Forgets what providers told long ago, once an hour.
+    async fn forget(&self, shutdown: &CancellationToken) {
+        while !shutdown.is_cancelled() {
+            if let Err(error) = self.store.forget_notices(self.clock.now()).await {
+                tracing::warn!(error = error.chain(), "old webhooks are not forgotten yet");
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = sleep(FORGETTING_PAUSE) => {}
+            }
+        }
+    }
+
+    async fn work(&self, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
             match self.tick().await {
                 Ok(true) => continue,

@@ -2,6 +2,7 @@
 
 mod bank;
 mod charges;
+mod confirmations;
 mod crashes;
 mod disturb;
 mod faults;
@@ -11,6 +12,7 @@ mod parking;
 mod reading;
 mod refunds;
 mod storage;
+mod webhooks;
 mod world;
 
 pub(crate) use disturb::disturbed;
