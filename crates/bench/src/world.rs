@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use http::{HeaderValue, Method};
-use moviebooking_launch::{Durability, GATEWAY, Platform, PrivatePostgres};
+use moviebooking_launch::{Durability, GATEWAY, Platform, PrivatePostgres, SandboxBank};
 use serde_json::{Value, json};
 
 use crate::{
@@ -51,7 +51,7 @@ impl World {
         }
         let postgres = PrivatePostgres::start_with(Durability::Machine)?;
         postgres.create_databases(["pgbench"])?;
-        let platform = Platform::start_on(postgres, programs, folder)?;
+        let platform = Platform::start_on(postgres, SandboxBank::Embedded, programs, folder)?;
         let mut world = Self {
             platform,
             programs: programs.to_owned(),

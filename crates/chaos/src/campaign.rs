@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 use moviebooking_audit::{Invariant, Violation, audit};
-use moviebooking_launch::{Durability, GATEWAY, Platform, PrivatePostgres};
+use moviebooking_launch::{Durability, GATEWAY, Platform, PrivatePostgres, SandboxBank};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::{
     sync::Semaphore,
@@ -63,7 +63,7 @@ pub async fn run(options: &Options, show: fn(&str)) -> anyhow::Result<Report> {
     show("starting the platform and making its cinema");
     let platform = block_in_place(|| -> anyhow::Result<Platform> {
         let postgres = PrivatePostgres::start_with(Durability::Machine)?;
-        Platform::start_on(postgres, &options.programs, &options.folder)
+        Platform::start_on(postgres, SandboxBank::Process, &options.programs, &options.folder)
     })?;
     let admin = block_in_place(|| platform.create_admin())?;
     let gateway = platform.address(GATEWAY);

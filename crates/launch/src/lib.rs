@@ -10,7 +10,7 @@ pub mod postgres;
 mod process;
 
 pub use demo::Admin;
-pub use platform::{GATEWAY, Platform, SERVICES};
+pub use platform::{GATEWAY, Platform, SANDBOX_BANK, SERVICES, SandboxBank};
 pub use postgres::{Durability, PrivatePostgres};
 pub use process::Process;
 

@@ -22,6 +22,7 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod args;
+mod credential;
 #[cfg(feature = "service")]
 mod database;
 mod healthcheck;
@@ -33,6 +34,7 @@ mod secret;
 mod service;
 
 pub use args::{Process, ProcessArgs};
+pub use credential::Credential;
 #[cfg(feature = "service")]
 pub use database::{Database, secret_url};
 pub use password::PasswordArgs;

@@ -1,4 +1,4 @@
-//! The whole platform over real sockets, as seven processes on PostgreSQL: what one process is tested with.
+//! The whole platform over real sockets, as processes on PostgreSQL: what one process is tested with.
 
 #[cfg(test)]
 #[path = "../system/authorisation/mod.rs"]
@@ -12,6 +12,9 @@ mod booking;
 #[cfg(test)]
 #[path = "../system/webhooks.rs"]
 mod webhooks;
+#[cfg(test)]
+#[path = "../system/paying.rs"]
+mod paying;
 
 /// The platform under test.
 #[cfg(test)]
