@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use moviebooking_domain::clock::SystemClock;
 use moviebooking_movies::{MIGRATIONS, NAME, Service, import};
-use moviebooking_process::{Reservations, ServiceArgs, Theaters, Users};
+use moviebooking_process::{Payments, Reservations, ServiceArgs, Theaters, Users};
 use moviebooking_serve::StartError;
 
 /// Serves the catalogue and the showtimes over gRPC.
@@ -25,6 +25,8 @@ struct Cli {
     theaters: Theaters,
     #[command(flatten)]
     reservations: Reservations,
+    #[command(flatten)]
+    payments: Payments,
 }
 
 #[derive(Subcommand)]
@@ -61,7 +63,8 @@ async fn serve(cli: &Cli) -> Result<(), StartError> {
     let process = cli.service.start(NAME).await?;
     let users = process.connect(&cli.users)?;
     let (theaters, reservations) = (process.link(&cli.theaters)?, process.link(&cli.reservations)?);
+    let payments = process.link(&cli.payments)?;
     let db = process.database(&MIGRATIONS).await?;
-    let service = Service::new(db.clone(), process.clock(), theaters, reservations);
+    let service = Service::new(db.clone(), process.clock(), theaters, reservations, payments);
     process.serve(service.routes(), db, users, async |stop| service.run_background(stop).await).await
 }

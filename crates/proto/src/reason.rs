@@ -166,6 +166,8 @@ reasons! {
     PaymentParked "PAYMENT_PARKED" FailedPrecondition 409;
     /// More than what is left of the payment.
     RefundTooLarge "REFUND_TOO_LARGE" FailedPrecondition 409;
+    /// The theater's refund policy does not let buyers return the ticket, or no longer.
+    RefundNotAllowed "REFUND_NOT_ALLOWED" FailedPrecondition 409;
 
     // Tickets.
     /// There is no such ticket.

@@ -9,6 +9,10 @@ mod booking;
 #[cfg(test)]
 mod grpc_web;
 #[cfg(test)]
+mod late_money;
+#[cfg(test)]
+mod returns;
+#[cfg(test)]
 mod schemathesis;
 #[cfg(test)]
 mod ticket;

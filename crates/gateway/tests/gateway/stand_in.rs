@@ -192,6 +192,8 @@ answers! { PaymentsService {
     refund(RefundRequest) -> Payment;
     resume_payment(ResumePaymentRequest) -> Payment;
     compensate_payment(CompensatePaymentRequest) -> Payment;
+    exchange(ExchangeRequest) -> Payment;
+    get_showtime_refunds(GetShowtimeRefundsRequest) -> ShowtimeRefunds;
 } }
 
 answers! { TicketsService {
