@@ -142,6 +142,18 @@ impl Rest {
         self.send(self.request(Method::POST, path).header("idempotency-key", key()).json(&body)).await
     }
 
+    /// `POST path` with a body, again and again with one idempotency key until it is no longer being worked on.
+    pub async fn post_until_done(&self, path: &str, body: Value) -> Answer {
+        let key = key();
+        loop {
+            let request = self.request(Method::POST, path).header("idempotency-key", &key).json(&body);
+            let answer = self.send(request).await;
+            if !matches!(answer.json["reason"].as_str(), Some("REQUEST_IN_FLIGHT" | "UNAVAILABLE")) {
+                return answer;
+            }
+        }
+    }
+
     /// `PATCH path` with a body.
     pub async fn patch(&self, path: &str, body: Value) -> Answer {
         self.send(self.request(Method::PATCH, path).json(&body)).await

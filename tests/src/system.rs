@@ -11,7 +11,7 @@ use std::{
 };
 
 use clap::Parser as _;
-use moviebooking_domain::clock::{Clock as _, SystemClock};
+use moviebooking_domain::clock::{Clock as _, SharedClock, SystemClock};
 use moviebooking_serve::{Server, bind, install_crypto_provider};
 use moviebooking_standalone::{Accounts, DataFolder, Platform, args::Cli, seed};
 use serde_json::json;
@@ -41,6 +41,11 @@ impl System {
 
     /// A platform of one's own, for a test that others would not want to share one with.
     pub fn start() -> Self {
+        Self::start_by(SystemClock::shared())
+    }
+
+    /// A platform of one's own that tells the time by this clock.
+    pub fn start_by(clock: SharedClock) -> Self {
         let (ready, started) = mpsc::channel();
         thread::spawn(move || {
             install_crypto_provider();
@@ -53,8 +58,7 @@ impl System {
                 let folder = DataFolder::open(&cli.data.folder).expect("the data folder");
                 let listener = bind(cli.serve.listen, "--listen").await.expect("a port");
                 let accounts = Accounts::create(folder.path()).expect("the demo's accounts");
-                let platform =
-                    Platform::open(&folder, &cli.serve, SystemClock::shared()).await.expect("the platform");
+                let platform = Platform::open(&folder, &cli.serve, clock).await.expect("the platform");
                 seed(&platform, &accounts).await.expect("the demo cinema");
                 let address = listener.local_addr().expect("an address");
                 let system = Self::at(address, accounts);

@@ -10,11 +10,11 @@ use tonic::Code;
 use crate::{Service, store::showtimes};
 
 const EVERY: Duration = Duration::from_secs(5);
-/// Showtimes told to reservations in one turn.
+/// Showtimes told to the others in one turn.
 const MOST_CLOSED: i64 = 100;
 
 impl Service {
-    /// Tells reservations of cancelled showtimes that they do not know of yet, and deletes old idempotency keys, again
+    /// Tells reservations and payments of cancelled showtimes that they do not know of yet, and deletes old idempotency keys, again
     /// and again until shutdown. Several processes may do it at once.
     pub async fn run_background(&self, shutdown: CancellationToken) {
         let mut turns = interval(EVERY);
@@ -33,12 +33,12 @@ impl Service {
     }
 
     async fn complete_cancellations(&self) -> Result<(), StoreError> {
-        for id in showtimes::unclosed(&self.db, MOST_CLOSED).await? {
-            match self.neighbours.close_showtime(id).await {
+        for (id, theater) in showtimes::unclosed(&self.db, MOST_CLOSED).await? {
+            match self.neighbours.close_showtime(id, theater).await {
                 Ok(()) => showtimes::acknowledge_close(&self.db, id).await?,
                 Err(status) => {
                     let code = status.code();
-                    tracing::warn!(showtime = %id, ?code, "reservations do not know of a cancelled showtime yet");
+                    tracing::warn!(showtime = %id, ?code, "not everybody knows of a cancelled showtime yet");
                     // The others would fare no better, each after its deadline.
                     if matches!(code, Code::Unavailable | Code::DeadlineExceeded) {
                         break;

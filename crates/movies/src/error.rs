@@ -90,9 +90,10 @@ impl From<Error> for Problem {
                 "The hall has no seats yet: publish a layout for it first.",
             ),
             Error::NotClosed(status) => {
-                tracing::warn!(code = ?status.code(), "reservations do not know of a cancelled showtime yet");
+                tracing::warn!(code = ?status.code(), "not everybody knows of a cancelled showtime yet");
                 Self::unavailable(
-                    "The showtime is cancelled, but its held seats could not be released yet; try again to see it done.",
+                    "The showtime is cancelled, but its held seats could not be released or its refunds not begun yet; try again to \
+                     see it done.",
                 )
             }
             Error::Neighbour { service, status } => {

@@ -2,7 +2,8 @@
 //!
 //! A movie is shown at a showtime: in one hall, from one instant on, with the hall's seat layout of the moment frozen into
 //! it and one price per seat category. What the service has to know of halls and theaters it asks the theaters service
-//! when a showtime is scheduled, and never again. A cancelled showtime is told to reservations, which give its seats back.
+//! when a showtime is scheduled, and never again. A cancelled showtime is told to reservations, which give its seats back, and to
+//! payments, which refund it.
 //!
 //! [`import`] loads catalogues from files.
 
@@ -49,8 +50,14 @@ pub struct Service {
 
 impl Service {
     /// The service on its database, which has [`MIGRATIONS`], and the services that it calls.
-    pub fn new(db: Db, clock: SharedClock, theaters: ServiceLink, reservations: ServiceLink) -> Self {
-        Self { db, clock, neighbours: Neighbours::new(theaters, reservations) }
+    pub fn new(
+        db: Db,
+        clock: SharedClock,
+        theaters: ServiceLink,
+        reservations: ServiceLink,
+        payments: ServiceLink,
+    ) -> Self {
+        Self { db, clock, neighbours: Neighbours::new(theaters, reservations, payments) }
     }
 
     /// Its RPCs, for `moviebooking_auth::protect`.

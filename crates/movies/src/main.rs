@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use moviebooking_domain::clock::SystemClock;
 use moviebooking_events::Outbox;
 use moviebooking_movies::{MIGRATIONS, NAME, Service, import};
-use moviebooking_process::{Reservations, ServiceArgs, Theaters, Users};
+use moviebooking_process::{Payments, Reservations, ServiceArgs, Theaters, Users};
 use moviebooking_serve::StartError;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,8 @@ struct Cli {
     theaters: Theaters,
     #[command(flatten)]
     reservations: Reservations,
+    #[command(flatten)]
+    payments: Payments,
 }
 
 #[derive(Subcommand)]
@@ -63,8 +65,9 @@ async fn serve(cli: &Cli) -> Result<(), StartError> {
     let process = cli.service.start(NAME).await?;
     let users = process.connect(&cli.users)?;
     let (theaters, reservations) = (process.link(&cli.theaters)?, process.link(&cli.reservations)?);
+    let payments = process.link(&cli.payments)?;
     let db = process.database(&MIGRATIONS).await?;
-    let service = Service::new(db.clone(), process.clock(), theaters, reservations);
+    let service = Service::new(db.clone(), process.clock(), theaters, reservations, payments);
     let relay = process.relay(&db, Outbox, &cli.users).await?;
     let background = async |stop: CancellationToken| {
         tokio::join!(service.run_background(stop.clone()), relay.run(stop));

@@ -9,7 +9,9 @@ use moviebooking_domain::{
 };
 use moviebooking_fields as fields;
 use moviebooking_proto::{
-    Reason, problem,
+    Reason,
+    payments::v1::{RefundShowtimeRequest, payments_internal_client::PaymentsInternalClient},
+    problem,
     reservations::v1::{CloseShowtimeRequest, reservations_internal_client::ReservationsInternalClient},
     theaters::v1::{GetHallRequest, GetTheaterRequest, theaters_service_client::TheatersServiceClient},
 };
@@ -25,6 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 pub(crate) struct Neighbours {
     theaters: TheatersServiceClient<ServiceLink>,
     reservations: ReservationsInternalClient<ServiceLink>,
+    payments: PaymentsInternalClient<ServiceLink>,
 }
 
 /// A hall as it is now.
@@ -40,10 +43,11 @@ pub(crate) struct Hall {
 }
 
 impl Neighbours {
-    pub(crate) fn new(theaters: ServiceLink, reservations: ServiceLink) -> Self {
+    pub(crate) fn new(theaters: ServiceLink, reservations: ServiceLink, payments: ServiceLink) -> Self {
         Self {
             theaters: TheatersServiceClient::new(theaters),
             reservations: ReservationsInternalClient::new(reservations),
+            payments: PaymentsInternalClient::new(payments),
         }
     }
 
@@ -77,10 +81,14 @@ impl Neighbours {
         })
     }
 
-    /// Has reservations release the holds of a cancelled showtime and take no more.
-    pub(crate) async fn close_showtime(&self, id: ShowtimeId) -> Result<(), Status> {
-        let request = call(CloseShowtimeRequest { showtime_id: id.to_string() });
-        self.reservations.clone().close_showtime(request).await.map(drop)
+    /// Has reservations release the holds of a cancelled showtime and take no more, and then payments refund what was
+    /// bought: in this order nothing is bought that is not refunded.
+    pub(crate) async fn close_showtime(&self, id: ShowtimeId, theater: TheaterId) -> Result<(), Status> {
+        let showtime_id = id.to_string();
+        let request = call(CloseShowtimeRequest { showtime_id: showtime_id.clone() });
+        self.reservations.clone().close_showtime(request).await?;
+        let request = call(RefundShowtimeRequest { showtime_id, theater_id: theater.to_string() });
+        self.payments.clone().refund_showtime(request).await.map(drop)
     }
 }
 

@@ -202,7 +202,7 @@ impl Service {
         Ok(answer)
     }
 
-    /// Cancels a showtime and tells reservations. When these cannot be told the cancellation stands, and the caller
+    /// Cancels a showtime and tells reservations and payments. When these cannot be told the cancellation stands, and the caller
     /// hears that it is not complete; the same request again, or the background work, completes it.
     pub(crate) async fn cancel(
         &self,
@@ -216,7 +216,7 @@ impl Service {
         }
         let showtime = self.mark_cancelled(caller, id, reason).await?;
         if !showtime.close_acknowledged {
-            self.neighbours.close_showtime(id).await.map_err(Error::NotClosed)?;
+            self.neighbours.close_showtime(id, showtime.place.theater_id).await.map_err(Error::NotClosed)?;
         }
         let mut tx = self.db.begin().await?;
         if let Some(answer) = key.begin(&mut tx, self.clock.now()).await? {

@@ -86,42 +86,11 @@ impl Service {
 
     /// Checks the reservation and writes the payment down, whose lease is then the caller's.
     pub(crate) async fn begin(&self, buyer: UserId, charge: &NewCharge) -> Result<Payment, ChargeError> {
-        let reservation =
-            self.neighbours.reservation(charge.reservation_id).await.map_err(|error| match error {
-                StepError::Refused(_) => ChargeError::NoReservation,
-                StepError::Later(why) => ChargeError::Unreachable(why),
-            })?;
-        if reservation.user_id != buyer.to_string() {
-            return Err(ChargeError::NoReservation);
+        let (reservation, total) = self.payable(buyer, charge.reservation_id).await?;
+        if total != charge.amount {
+            return Err(ChargeError::Mismatch { total, offered: charge.amount });
         }
-        payable(&reservation, charge.amount)?;
-        let now = self.clock.now();
-        let id = PaymentId::new(now);
-        let payment = Payment {
-            id,
-            reservation_id: charge.reservation_id,
-            user_id: buyer,
-            theater_id: read_id(&reservation.theater_id)?,
-            showtime_id: read_id(&reservation.showtime_id)?,
-            state: State::Created,
-            amount: charge.amount,
-            refunded: 0,
-            refund_reserved: 0,
-            provider: self.provider.name().to_owned(),
-            provider_reference: String::new(),
-            token: Some(charge.token.clone()),
-            confirmation: None,
-            ticket_order: ticket_order(id, &reservation),
-            failure: None,
-            key: charge.key.clone(),
-            created_at: now,
-            updated_at: now,
-            completed_at: None,
-            lease: Lease::new(now),
-            ticket_ids: Vec::new(),
-            offers: Vec::new(),
-            parked: None,
-        };
+        let payment = self.draft(buyer, &reservation, total, Some(charge.token.clone()), &charge.key)?;
         let event = Event { kind: "created", amount: None, detail: String::new() };
         if self.store.begin_payment(&payment, &event).await? {
             Ok(payment)
@@ -129,10 +98,69 @@ impl Service {
             Err(ChargeError::InProgress)
         }
     }
+
+    /// A reservation of the buyer's that is there to be paid, and what it costs.
+    pub(crate) async fn payable(
+        &self,
+        buyer: UserId,
+        id: ReservationId,
+    ) -> Result<(Reservation, Money), ChargeError> {
+        let reservation = self.neighbours.reservation(id).await.map_err(|error| match error {
+            StepError::Refused(_) => ChargeError::NoReservation,
+            StepError::Later(why) => ChargeError::Unreachable(why),
+        })?;
+        if reservation.user_id != buyer.to_string() {
+            return Err(ChargeError::NoReservation);
+        }
+        let total = total_if_payable(&reservation)?;
+        Ok((reservation, total))
+    }
+
+    /// A payment of `amount` for a reservation, which is not written down yet.
+    pub(crate) fn draft(
+        &self,
+        buyer: UserId,
+        reservation: &Reservation,
+        amount: Money,
+        token: Option<SecretString>,
+        key: &Key,
+    ) -> Result<Payment, ChargeError> {
+        let now = self.clock.now();
+        let id = PaymentId::new(now);
+        Ok(Payment {
+            id,
+            reservation_id: read_id(&reservation.id)?,
+            user_id: buyer,
+            theater_id: read_id(&reservation.theater_id)?,
+            showtime_id: read_id(&reservation.showtime_id)?,
+            state: State::Created,
+            amount,
+            refunded: 0,
+            refund_reserved: 0,
+            fees: 0,
+            exchange: None,
+            carried_back: 0,
+            carried_out: 0,
+            provider: self.provider.name().to_owned(),
+            provider_reference: String::new(),
+            token,
+            confirmation: None,
+            ticket_order: ticket_order(id, reservation),
+            failure: None,
+            key: key.clone(),
+            created_at: now,
+            updated_at: now,
+            completed_at: None,
+            lease: Lease::new(now),
+            ticket_ids: Vec::new(),
+            offers: Vec::new(),
+            parked: None,
+        })
+    }
 }
 
-/// Refuses a reservation that is not there to be paid, or not with this amount.
-fn payable(reservation: &Reservation, offered: Money) -> Result<(), ChargeError> {
+/// What a reservation costs that is there to be paid.
+fn total_if_payable(reservation: &Reservation) -> Result<Money, ChargeError> {
     match reservation.state() {
         ReservationState::Active => {}
         ReservationState::Confirmed => return Err(ChargeError::NotPayable(Reason::AlreadyPaid)),
@@ -142,8 +170,7 @@ fn payable(reservation: &Reservation, offered: Money) -> Result<(), ChargeError>
     }
     let total = reservation.total.as_ref().ok_or(ChargeError::Nonsense)?;
     let currency = total.currency_code.parse().map_err(|_invalid| ChargeError::Nonsense)?;
-    let total = Money::new(total.amount_minor, currency);
-    if total == offered { Ok(()) } else { Err(ChargeError::Mismatch { total, offered }) }
+    Ok(Money::new(total.amount_minor, currency))
 }
 
 fn ticket_order(payment: PaymentId, reservation: &Reservation) -> IssueTicketsRequest {
@@ -167,7 +194,7 @@ fn read_id<T: From<uuid::Uuid>>(text: &str) -> Result<T, ChargeError> {
 }
 
 /// What the buyer is told of a checkout that has ended, the same however often they ask, or that waits for them.
-fn outcome(payment: Payment) -> Result<Payment, ChargeError> {
+pub(crate) fn outcome(payment: Payment) -> Result<Payment, ChargeError> {
     match payment.failure {
         None if payment.state == State::ActionRequired => Ok(payment),
         None => Ok(payment.when_completed()),

@@ -1,14 +1,15 @@
 //! The gRPC interface: reads requests, calls, writes answers.
 
 use moviebooking_auth::Caller;
-use moviebooking_domain::money::Money;
+use moviebooking_domain::{id::TicketId, money::Money};
 use moviebooking_fields as fields;
 use moviebooking_proto::{
     Problem,
     payments::v1::{
-        self as wire, ChargeRequest, CompensatePaymentRequest, GetPaymentRequest, ListPaymentsRequest,
-        ListPaymentsResponse, PaymentState, ReceiveWebhookRequest, RefundRequest, ResumePaymentRequest,
-        WebhookReceipt, payments_service_server::PaymentsService,
+        self as wire, ChargeRequest, CompensatePaymentRequest, ExchangeRequest, GetPaymentRequest,
+        GetShowtimeRefundsRequest, ListPaymentsRequest, ListPaymentsResponse, PaymentState,
+        ReceiveWebhookRequest, RefundRequest, RefundShowtimeRequest, ResumePaymentRequest, ShowtimeRefunds,
+        WebhookReceipt, payments_internal_server::PaymentsInternal, payments_service_server::PaymentsService,
     },
 };
 use moviebooking_store::idempotency::Request as Keyed;
@@ -18,10 +19,12 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     Service,
+    cancellation::{self, Progress},
     charge::NewCharge,
+    exchange::NewExchange,
     payment::{Confirmation, Key, PastEvent, Payment},
     provider::Webhook,
-    refund::{NewRefund, Sum},
+    refund::{NewRefund, Sum, Terms},
     saga::State,
 };
 
@@ -70,10 +73,39 @@ impl PaymentsService for Service {
         Ok(Response::new(to_wire(payment, history)))
     }
 
+    async fn exchange(&self, request: Request<ExchangeRequest>) -> Result<Response<wire::Payment>, Status> {
+        let caller = Caller::of(&request);
+        let exchange = read_exchange(&caller, request.get_ref())?;
+        let payment = self.exchange(&caller, &exchange).await.map_err(Problem::from)?;
+        Ok(Response::new(to_wire(payment, Vec::new())))
+    }
+
+    async fn get_showtime_refunds(
+        &self,
+        request: Request<GetShowtimeRefundsRequest>,
+    ) -> Result<Response<ShowtimeRefunds>, Status> {
+        let caller = Caller::of(&request);
+        caller.user()?;
+        let showtime = fields::id("showtime_id", &request.get_ref().showtime_id)?;
+        let Progress { showtime, payments, waiting, under_way, refunded } =
+            self.showtime_refunds(&caller, showtime).await?;
+        let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+        Ok(Response::new(ShowtimeRefunds {
+            showtime_id: showtime.id.to_string(),
+            done: showtime.state == cancellation::State::Done,
+            payment_count: count(payments),
+            refunded_count: count(payments.saturating_sub(waiting)),
+            in_progress_count: count(under_way),
+            refunded: refunded.map(fields::to_money),
+            create_time: Some(fields::time::to_wire(showtime.created_at)),
+            update_time: Some(fields::time::to_wire(showtime.updated_at)),
+        }))
+    }
+
     async fn refund(&self, request: Request<RefundRequest>) -> Result<Response<wire::Payment>, Status> {
         let caller = Caller::of(&request);
         let refund = read_refund(&caller, request.get_ref())?;
-        let payment = self.refund(&caller, &refund).await.map_err(Problem::from)?;
+        let payment = self.refund(&caller, refund).await.map_err(Problem::from)?;
         Ok(Response::new(to_wire(payment, Vec::new())))
     }
 
@@ -108,6 +140,17 @@ impl PaymentsService for Service {
     }
 }
 
+#[tonic::async_trait]
+impl PaymentsInternal for Service {
+    async fn refund_showtime(&self, request: Request<RefundShowtimeRequest>) -> Result<Response<()>, Status> {
+        let message = request.get_ref();
+        let showtime = fields::id("showtime_id", &message.showtime_id)?;
+        let theater = fields::id("theater_id", &message.theater_id)?;
+        self.refund_showtime(showtime, theater).await.map_err(Problem::from)?;
+        Ok(Response::new(()))
+    }
+}
+
 /// Reads a request to charge.
 pub(crate) fn read_charge(caller: &Caller, message: &ChargeRequest) -> Result<NewCharge, Problem> {
     let key = key(caller, &message.request_id, "payments.Charge", message)?;
@@ -125,6 +168,7 @@ pub(crate) fn read_refund(caller: &Caller, message: &RefundRequest) -> Result<Ne
     Ok(NewRefund {
         payment_id: fields::id("payment_id", &message.payment_id)?,
         sum: read_sum(message)?,
+        terms: Terms::Buyer,
         reason: fields::long_text("reason", &message.reason, 0, LONGEST_REASON)?,
         requested_by: caller.user()?.id,
         key,
@@ -142,20 +186,39 @@ fn read_sum(message: &RefundRequest) -> Result<Sum, Problem> {
             }
             Ok(Sum::Amount(amount))
         }
-        (None, named) => {
-            fields::at_most("ticket_ids", named, MOST_TICKETS)?;
-            let mut tickets = Vec::with_capacity(named.len());
-            for (index, id) in named.iter().enumerate() {
-                let field = format!("ticket_ids[{index}]");
-                let id = fields::id(&field, id)?;
-                if tickets.contains(&id) {
-                    return Err(Problem::invalid(field, "name each ticket once"));
-                }
-                tickets.push(id);
-            }
-            Ok(Sum::Tickets(tickets))
-        }
+        (None, named) => Ok(Sum::Tickets(read_tickets(named)?)),
     }
+}
+
+fn read_tickets(named: &[String]) -> Result<Vec<TicketId>, Problem> {
+    fields::at_most("ticket_ids", named, MOST_TICKETS)?;
+    let mut tickets = Vec::with_capacity(named.len());
+    for (index, id) in named.iter().enumerate() {
+        let field = format!("ticket_ids[{index}]");
+        let id = fields::id(&field, id)?;
+        if tickets.contains(&id) {
+            return Err(Problem::invalid(field, "name each ticket once"));
+        }
+        tickets.push(id);
+    }
+    Ok(tickets)
+}
+
+/// Reads a request to exchange.
+pub(crate) fn read_exchange(caller: &Caller, message: &ExchangeRequest) -> Result<NewExchange, Problem> {
+    let key = key(caller, &message.request_id, "payments.Exchange", message)?;
+    if message.ticket_ids.is_empty() {
+        return Err(Problem::invalid("ticket_ids", "name the tickets to exchange"));
+    }
+    let token = fields::text("payment_token", &message.payment_token, 0, LONGEST_TOKEN)?;
+    Ok(NewExchange {
+        payment_id: fields::id("payment_id", &message.payment_id)?,
+        tickets: read_tickets(&message.ticket_ids)?,
+        reservation_id: fields::id("reservation_id", &message.reservation_id)?,
+        amount: message.amount.as_ref().map(|amount| fields::money("amount", Some(amount))).transpose()?,
+        token: (!token.is_empty()).then(|| token.into()),
+        key,
+    })
 }
 
 /// The key of a request that must have one.
@@ -197,7 +260,10 @@ fn to_wire(payment: Payment, history: Vec<PastEvent>) -> wire::Payment {
         buyer_action: payment.confirmation.map(buyer_action),
         provider_reference: payment.provider_reference,
         provider: payment.provider,
+        exchange_of: payment.exchange.map(|exchange| exchange.of.to_string()).unwrap_or_default(),
+        carried: payment.exchange.map(|exchange| money(exchange.carried)),
         offers: payment.offers,
+        fee_kept: Some(money(payment.fees.min(payment.amount.minor.saturating_sub(payment.refunded)))),
         parked: payment.parked.is_some(),
         parked_reason: payment.parked.unwrap_or_default(),
     }
@@ -219,7 +285,7 @@ fn to_wire_state(state: State) -> PaymentState {
         State::ActionRequired => PaymentState::ActionRequired,
         State::Authorised => PaymentState::Authorised,
         State::Confirmed => PaymentState::Confirmed,
-        State::Captured => PaymentState::Captured,
+        State::Exchanging | State::Captured => PaymentState::Captured,
         State::Completed => PaymentState::Completed,
         State::Declined => PaymentState::Declined,
         State::Freeing
@@ -228,6 +294,7 @@ fn to_wire_state(state: State) -> PaymentState {
         | State::Repaying
         | State::SeekingAuthorisation
         | State::SeekingCapture
+        | State::RecallingExchanged
         | State::Recalling => PaymentState::Voiding,
         // The money is back; what may follow is an offer.
         State::Offering | State::Voided => PaymentState::Voided,

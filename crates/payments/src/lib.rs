@@ -2,12 +2,15 @@
 //!
 //! A charge checks the reservation, writes the payment down and runs the checkout (the file `saga.rs` is all of it) in a
 //! task of its own; a refund does the same with the steps in `refund.rs`. Both keep their state in the database before
-//! each step, under a lease; [`Service::run_background`] goes on with what a crash or a failure left. Providers stand
+//! each step, under a lease; [`Service::run_background`] goes on with what a crash or a failure left, and refunds the
+//! payments for cancelled showtimes (`cancellation.rs`). Providers stand
 //! behind [`provider::Provider`].
 
+mod cancellation;
 mod charge;
 mod confirmation;
 mod events;
+mod exchange;
 mod grpc;
 mod metrics;
 mod neighbours;
@@ -30,7 +33,9 @@ use std::{sync::Arc, time::Duration};
 use moviebooking_auth::ServiceLink;
 use moviebooking_domain::clock::SharedClock;
 use moviebooking_events::LEASE_MIGRATION;
-use moviebooking_proto::payments::v1::payments_service_server::PaymentsServiceServer;
+use moviebooking_proto::payments::v1::{
+    payments_internal_server::PaymentsInternalServer, payments_service_server::PaymentsServiceServer,
+};
 use moviebooking_serve::metrics::keep_fresh;
 use moviebooking_store::{Db, Migrations, StoreError, migration};
 use tokio::time::sleep;
@@ -39,6 +44,7 @@ use tonic::service::Routes;
 
 pub use crate::events::History;
 use crate::{
+    cancellation::Cancellation,
     neighbours::Neighbours,
     provider::{Provider, Settled},
     refund::Refunding,
@@ -55,6 +61,7 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(1, "migrations/0001_payments.sql"),
     migration!(2, "migrations/0002_providers.sql"),
     migration!(3, "migrations/0003_offers.sql"),
+    migration!(4, "migrations/0004_returns.sql"),
     migration!(5, "migrations/0005_parked_sagas.sql"),
     migration!(7, "migrations/0007_published_events.sql"),
     LEASE_MIGRATION,
@@ -91,6 +98,7 @@ pub struct Service {
     provider: Arc<dyn Provider>,
     checkout: Runner<Checkout>,
     refunds: Runner<Refunding>,
+    cancellations: Runner<Cancellation>,
 }
 
 impl Service {
@@ -128,11 +136,13 @@ impl Service {
             neighbours: neighbours.clone(),
             clock: Arc::clone(&clock),
         };
+        let cancellation = Cancellation { store: store.clone(), clock: Arc::clone(&clock) };
         Self {
             neighbours,
             provider,
             checkout: Runner::new(checkout, &store, Arc::clone(&clock), limits.request),
             refunds: Runner::new(refunding, &store, Arc::clone(&clock), limits.request),
+            cancellations: Runner::new(cancellation, &store, Arc::clone(&clock), limits.request),
             store,
             clock,
         }
@@ -141,6 +151,7 @@ impl Service {
     /// The gRPC services, without the check of who calls.
     pub fn routes(&self) -> Routes {
         Routes::new(PaymentsServiceServer::new(self.clone()))
+            .add_service(PaymentsInternalServer::new(self.clone()))
     }
 
     /// Goes on with payments and refunds that nobody works on, until told to stop; then it ends after the steps that it
@@ -188,7 +199,9 @@ impl Service {
 
     /// Takes what is due now, and does it. True when there may be more.
     async fn tick(&self) -> Result<bool, StoreError> {
+        // First what may ask for refunds, so that these are made in the same turn.
+        let showtimes = self.cancellations.tick().await?;
         let (payments, refunds) = tokio::join!(self.checkout.tick(), self.refunds.tick());
-        Ok(Runner::<Checkout>::is_full(payments?) || Runner::<Refunding>::is_full(refunds?))
+        Ok([showtimes, payments?, refunds?].into_iter().any(Runner::<Checkout>::is_full))
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use moviebooking_auth::ServiceLink;
 use moviebooking_domain::id::{PaymentId, ReservationId, TicketId};
+use moviebooking_fields as fields;
 use moviebooking_proto::{
     payments::v1::Offer,
     reservations::v1::{
@@ -18,7 +19,10 @@ use moviebooking_proto::{
 };
 use tonic::Request;
 
-use crate::{payment::BoughtTicket, step::StepError};
+use crate::{
+    payment::{BoughtTicket, ReturnTerms},
+    step::StepError,
+};
 
 /// Clients of the services that a payment involves.
 #[derive(Clone)]
@@ -119,25 +123,27 @@ impl Neighbours {
         let bought = order.seats.iter().map(|seat| {
             let ticket = issued.iter().find(|ticket| ticket.seat == seat.label)?;
             let price = seat.price.as_ref()?.amount_minor;
-            Some(BoughtTicket { id: ticket_id(ticket)?, seat: seat.label.clone(), price })
+            let terms = return_terms(ticket, price);
+            Some(BoughtTicket { id: ticket_id(ticket)?, seat: seat.label.clone(), price, terms })
         });
         bought
             .collect::<Option<_>>()
             .ok_or_else(|| StepError::Later("tickets did not answer with a ticket for each seat".to_owned()))
     }
 
-    /// Voids the named tickets of a payment: all of them or none.
+    /// Voids the named tickets of a payment: all of them or none; with `leave_checked_in` those that can be.
     pub(crate) async fn void(
         &self,
         payment: PaymentId,
         tickets: &[BoughtTicket],
         reason: &str,
+        leave_checked_in: bool,
     ) -> Result<(), StepError> {
         let request = self.request(VoidTicketsRequest {
             payment_id: payment.to_string(),
             ticket_ids: tickets.iter().map(|ticket| ticket.id.to_string()).collect(),
             reason: reason.to_owned(),
-            leave_checked_in: false,
+            leave_checked_in,
         });
         self.tickets.clone().void_tickets(request).await?;
         Ok(())
@@ -148,6 +154,13 @@ impl Neighbours {
         request.set_timeout(self.patience);
         request
     }
+}
+
+/// How the buyer may return a ticket of this price. One whose policy makes no sense is returned by staff alone.
+fn return_terms(ticket: &Ticket, price: i64) -> Option<ReturnTerms> {
+    let policy = fields::refund::from_wire("refund_policy", ticket.refund_policy?).ok()?;
+    let start = fields::time::required("start_time", ticket.start_time.as_ref()).ok()?;
+    Some(ReturnTerms { until: policy.ends_at(start), fee: policy.fee(price) })
 }
 
 fn ticket_id(ticket: &Ticket) -> Option<TicketId> {

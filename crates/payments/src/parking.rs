@@ -76,8 +76,8 @@ mod tests {
             uuid::Uuid::nil()
         }
 
-        fn payment(&self) -> PaymentId {
-            uuid::Uuid::nil().into()
+        fn payment(&self) -> Option<PaymentId> {
+            Some(uuid::Uuid::nil().into())
         }
 
         fn lease(&self) -> Lease {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use moviebooking_domain::{
-    id::{PaymentId, ReservationId, ShowtimeId, TheaterId, TicketId, UserId},
+    id::{PaymentId, RefundId, ReservationId, ShowtimeId, TheaterId, TicketId, UserId},
     money::Money,
 };
 use moviebooking_proto::{Reason, payments::v1::Offer, tickets::v1::IssueTicketsRequest};
@@ -26,6 +26,14 @@ pub(crate) struct Payment {
     pub(crate) refunded: i64,
     /// Minor units that are promised to refunds, whether or not these have ended.
     pub(crate) refund_reserved: i64,
+    /// Minor units that were kept of the prices of returned tickets.
+    pub(crate) fees: i64,
+    /// What it replaces, when it is for an exchange.
+    pub(crate) exchange: Option<Exchange>,
+    /// Minor units of what the exchanged tickets were worth that are promised to refunds of the new ones.
+    pub(crate) carried_back: i64,
+    /// Minor units that have paid for tickets of other payments, by exchange.
+    pub(crate) carried_out: i64,
     /// The provider's name.
     pub(crate) provider: String,
     /// The provider's own id of it; empty until it has given one.
@@ -90,13 +98,37 @@ impl Payment {
     /// The payment as it was when its tickets had been issued, whatever was refunded since.
     pub(crate) fn when_completed(self) -> Self {
         let updated_at = self.completed_at.unwrap_or(self.updated_at);
-        Self { state: State::Completed, refunded: 0, updated_at, ..self }
+        Self { state: State::Completed, refunded: 0, fees: 0, carried_back: 0, updated_at, ..self }
     }
 
-    /// The payment as it was when `refunded` of it had been paid back.
-    pub(crate) fn when_refunded(self, refunded: i64, updated_at: Timestamp) -> Self {
-        let state = if refunded == self.amount.minor { State::Refunded } else { State::PartiallyRefunded };
-        Self { state, refunded, updated_at, ..self }
+    /// Minor units of it that can still be refunded.
+    pub(crate) fn left(&self) -> i64 {
+        self.amount.minor.saturating_sub(self.refund_reserved).saturating_sub(self.carried_out)
+    }
+
+    /// Minor units of the exchanged tickets' worth that can still be refunded.
+    pub(crate) fn carried_left(&self) -> i64 {
+        self.carried_in().saturating_sub(self.carried_back)
+    }
+
+    /// What exchanged tickets are worth in it, in minor units.
+    pub(crate) fn carried_in(&self) -> i64 {
+        self.exchange.map_or(0, |exchange| exchange.carried)
+    }
+
+    /// The payment as it was when so much of it had been paid back and kept.
+    pub(crate) fn when_refunded(
+        self,
+        Returned { refunded, fees, carried }: Returned,
+        updated_at: Timestamp,
+    ) -> Self {
+        let all = self.amount.minor.saturating_add(self.carried_in());
+        let state = match refunded.saturating_add(carried) {
+            sum if sum == all => State::Refunded,
+            0 => State::Completed,
+            _ => State::PartiallyRefunded,
+        };
+        Self { state, refunded, fees, carried_back: carried, updated_at, ..self }
     }
 }
 
@@ -105,8 +137,8 @@ impl Item for Payment {
         self.id.uuid()
     }
 
-    fn payment(&self) -> PaymentId {
-        self.id
+    fn payment(&self) -> Option<PaymentId> {
+        Some(self.id)
     }
 
     fn lease(&self) -> Lease {
@@ -130,6 +162,26 @@ pub(crate) struct Confirmation {
     pub(crate) until: Option<Timestamp>,
 }
 
+/// What the payment for an exchange replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Exchange {
+    /// The payment for the old tickets.
+    pub(crate) of: PaymentId,
+    /// The refund of that payment which takes the old tickets back.
+    pub(crate) refund: RefundId,
+    /// What the old tickets are worth in this payment, in minor units of its currency.
+    pub(crate) carried: i64,
+}
+
+/// What was paid back and kept of a payment in all, in minor units of its currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Returned {
+    pub(crate) refunded: i64,
+    pub(crate) fees: i64,
+    /// Paid back by the payment that it was exchanged from.
+    pub(crate) carried: i64,
+}
+
 /// The idempotency key of a request and what tells the request from another one with the same key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
@@ -145,6 +197,16 @@ pub(crate) struct BoughtTicket {
     pub(crate) seat: String,
     /// Minor units of the payment's currency.
     pub(crate) price: i64,
+    /// None where only staff pays back.
+    pub(crate) terms: Option<ReturnTerms>,
+}
+
+/// How the buyer may return a ticket: the theater's refund policy when it was issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReturnTerms {
+    pub(crate) until: Timestamp,
+    /// Minor units that are kept of the price.
+    pub(crate) fee: i64,
 }
 
 /// Something that happens to a payment.

@@ -2,14 +2,18 @@
 //!
 //! Like the checkout, a state is written before its step's outside effect. The amount is taken from what is left of the
 //! payment when the refund is written down, so that refunds side by side never exceed it; tickets refuse at once and
-//! for all when one of them was let in, and then the refund gives its share back.
+//! for all when one of them was let in, and then the refund gives its share back. Of a cancelled showtime tickets that
+//! were let in are paid back as well, and left as they are.
 //!
 //! ```text
 //! REQUESTED ──void tickets──▶ TICKETS_VOIDED ──free seats──▶ SEATS_FREED ──pay back──▶ REFUNDED
 //!    │ refused
 //!    ▼
-//! REFUSED
+//! REFUSED ◀──exchange refused── EXCHANGING ──tickets voided──▶ EXCHANGED ──exchange ended──▶ TICKETS_VOIDED
 //! ```
+//!
+//! Tickets that are exchanged are taken back by a refund as well, of what the new ones cost less. It has no step of its own
+//! until the exchange's payment, whose checkout voids the tickets, tells it how it ended (`exchange.rs`).
 
 mod request;
 
@@ -22,11 +26,11 @@ use moviebooking_domain::{
 use moviebooking_store::{Row, StoreError};
 use uuid::Uuid;
 
-pub(crate) use request::{NewRefund, Plan, RefundRefused, Sum, Ticket, plan};
+pub(crate) use request::{NewRefund, Plan, RefundRefused, Sum, Terms, Ticket, fees, find, plan};
 
 use crate::{
     neighbours::Neighbours,
-    payment::{Event, Key, Payment},
+    payment::{Event, Key, Payment, Returned},
     provider::{Order, Settled},
     runner::{Halt, Item, Saga},
     state::states,
@@ -42,11 +46,17 @@ pub(crate) struct Refund {
     pub(crate) reservation_id: ReservationId,
     pub(crate) state: State,
     pub(crate) amount: Money,
+    /// Minor units that are kept of the prices of its tickets.
+    pub(crate) fee: i64,
+    /// Whether tickets that were let in stay as they are: the showtime was cancelled.
+    pub(crate) leave_checked_in: bool,
     /// Why it was refused.
     pub(crate) failure: Option<Failure>,
     pub(crate) key: Key,
-    /// Minor units of the payment that were paid back in all once this refund was.
-    pub(crate) refunded_after: Option<i64>,
+    /// Minor units that the payment pays back from which the tickets of this one were exchanged.
+    pub(crate) carried: i64,
+    /// What was paid back and kept of the payment in all once this refund was.
+    pub(crate) after: Option<Returned>,
     pub(crate) updated_at: Timestamp,
     /// Who works on it.
     pub(crate) lease: Lease,
@@ -65,6 +75,10 @@ states! {
         Refunded = "REFUNDED",
         /// The tickets could not be voided; nothing was done.
         Refused = "REFUSED",
+        /// The tickets are being exchanged, and still valid.
+        Exchanging = "EXCHANGING",
+        /// The tickets are void; what they are exchanged for is not there yet.
+        Exchanged = "EXCHANGED",
     }
 }
 
@@ -94,7 +108,7 @@ pub(crate) struct Step {
 impl State {
     /// What is to be done next; nothing when the refund has ended.
     pub(crate) const fn step(self) -> Option<Step> {
-        use State::{Refunded, Refused, Requested, SeatsFreed, TicketsVoided};
+        use State::{Exchanged, Exchanging, Refunded, Refused, Requested, SeatsFreed, TicketsVoided};
         let (action, done, refused) = match self {
             Requested => {
                 (Action::VoidTickets, (TicketsVoided, "tickets_voided"), Some((Refused, "refund_refused")))
@@ -103,26 +117,34 @@ impl State {
                 (Action::FreeSeats, (SeatsFreed, "seats_freed"), Some((SeatsFreed, "seats_not_freed")))
             }
             SeatsFreed => (Action::PayBack, (Refunded, "refunded"), None),
-            Refunded | Refused => return None,
+            Refunded | Refused | Exchanging | Exchanged => return None,
         };
         Some(Step { action, done, refused })
+    }
+
+    /// Whether nothing more becomes of it.
+    pub(crate) const fn is_end(self) -> bool {
+        matches!(self, Self::Refunded | Self::Refused)
     }
 }
 
 impl Refund {
     /// A refund that was just asked for.
-    pub(crate) fn new(new: &NewRefund, payment: &Payment, plan: &Plan, now: Timestamp) -> Self {
+    pub(crate) fn new(new: &NewRefund, payment: &Payment, plan: &Plan, lease: Lease, now: Timestamp) -> Self {
         Self {
             id: RefundId::new(now),
             payment_id: payment.id,
             reservation_id: payment.reservation_id,
             state: if plan.tickets.is_empty() { State::SeatsFreed } else { State::Requested },
             amount: Money::new(plan.amount, payment.amount.currency),
+            fee: plan.fee,
+            leave_checked_in: new.terms == Terms::Cancelled,
             failure: None,
             key: new.key.clone(),
-            refunded_after: None,
+            carried: plan.carried,
+            after: None,
             updated_at: now,
-            lease: Lease::new(now),
+            lease,
         }
     }
 }
@@ -141,7 +163,7 @@ impl Refunding {
         match action {
             Action::VoidTickets => {
                 let tickets = self.tickets(refund).await?;
-                self.neighbours.void(refund.payment_id, &tickets, "refunded").await
+                self.neighbours.void(refund.payment_id, &tickets, "refunded", refund.leave_checked_in).await
             }
             Action::FreeSeats => {
                 let tickets = self.tickets(refund).await?;
@@ -161,7 +183,7 @@ impl Refunding {
     }
 
     async fn tickets(&self, refund: &Refund) -> Result<Vec<crate::payment::BoughtTicket>, StepError> {
-        let tickets = self.store.tickets_of_refund(refund).await;
+        let tickets = self.store.tickets_of_refund(refund.payment_id, refund.id).await;
         // An empty list would mean all of the payment's tickets to those who are asked.
         match tickets {
             Ok(tickets) if tickets.is_empty() => {
@@ -194,8 +216,10 @@ impl Saga for Refunding {
         let event = match done {
             Ok(()) => {
                 after.state = step.done.0;
-                let amount = (step.action == Action::PayBack).then_some(refund.amount.minor);
-                Event { kind: step.done.1, amount, detail: String::new() }
+                let paid = step.action == Action::PayBack;
+                let fee = Money::new(refund.fee, refund.amount.currency);
+                let detail = if paid && fee.minor > 0 { format!("{fee} were kept") } else { String::new() };
+                Event { kind: step.done.1, amount: paid.then_some(refund.amount.minor), detail }
             }
             Err(StepError::Refused(failure)) => {
                 let Some((state, kind)) = step.refused else {
@@ -222,8 +246,8 @@ impl Item for Refund {
         self.id.uuid()
     }
 
-    fn payment(&self) -> PaymentId {
-        self.payment_id
+    fn payment(&self) -> Option<PaymentId> {
+        Some(self.payment_id)
     }
 
     fn lease(&self) -> Lease {

@@ -48,8 +48,8 @@ pub(crate) trait Saga: Send + Sync + 'static {
 /// What a runner needs to know of an item.
 pub(crate) trait Item: Clone + Send + Sync + 'static {
     fn id(&self) -> Uuid;
-    /// The payment that it is about.
-    fn payment(&self) -> PaymentId;
+    /// The payment that it is about; none for what is not parked itself, because it only waits for what is.
+    fn payment(&self) -> Option<PaymentId>;
     fn lease(&self) -> Lease;
     /// Since when its next step is the one to be done.
     fn since(&self) -> Timestamp;
@@ -66,7 +66,7 @@ pub(crate) trait Item: Clone + Send + Sync + 'static {
 pub(crate) enum Halt {
     /// The step is to be tried again after a pause; the text is for the log.
     Later(String),
-    /// Somebody outside must do something first, and nothing is wrong: look again after this pause.
+    /// Somebody else must do something first, and nothing is wrong: look again after this pause.
     Waiting(SignedDuration),
     /// Somebody else has the lease and goes on.
     Lost,
@@ -233,14 +233,14 @@ impl<S: Saga> Runner<S> {
     async fn set_aside(&self, item: &S::Item, why: &str) -> Pending {
         let (id, lease, now) = (item.id(), item.lease(), self.shared.clock.now());
         let saga = S::TABLE;
-        let (pending, done) = if parking::is_over(item, now) {
-            (Pending::Parked, self.shared.leases.park((id, item.payment()), lease, why, now).await)
-        } else {
-            (Pending::Later, self.shared.leases.postpone(id, lease, now).await.map(|()| false))
+        let (pending, done) = match item.payment().filter(|_| parking::is_over(item, now)) {
+            Some(payment) => (Pending::Parked, self.shared.leases.park((id, payment), lease, why, now).await),
+            None => (Pending::Later, self.shared.leases.postpone(id, lease, now).await.map(|()| false)),
         };
         match done {
             Ok(true) => {
-                tracing::error!(saga, %id, payment = %item.payment(), why, "a saga is parked: resume or compensate its payment")
+                let payment = item.payment().map(tracing::field::display);
+                tracing::error!(saga, %id, payment, why, "a saga is parked: resume or compensate its payment")
             }
             Ok(false) => {
                 tracing::warn!(saga, %id, attempts = lease.attempts, why, "a saga's step is postponed")

@@ -21,6 +21,8 @@
 //!
 //! ACTION_REQUIRED is the one state in which nobody works on a payment (`confirmation.rs`): the provider's webhook, the
 //! buyer who asks again, or a few seconds are what its step waits for.
+//! The payment for an exchange (`exchange.rs`) goes from CONFIRMED to EXCHANGING, where the old tickets are voided, and
+//! from there to CAPTURED; when they cannot be voided, to RETURNING. Where nothing is to be paid, the provider is not asked.
 //!
 //! Seats are offered only to who paid too late, which is when their confirmation is refused because the hold has expired
 //! and its seats are gone; all others go from VOIDING to VOIDED. An offer is a favour: what keeps it from being made does
@@ -38,6 +40,7 @@
 //! AUTHORISED ─▶ FREEING
 //! CONFIRMED ──▶ SEEKING_CAPTURE ──found──▶ RETURNING           ──not found──▶ FREEING
 //! CAPTURED ───▶ RECALLING ──tickets voided──▶ RETURNING        ──one was let in──▶ CAPTURED
+//! EXCHANGING ─▶ RECALLING_EXCHANGED ──old tickets voided, or kept because one was let in──▶ RETURNING
 //! ```
 
 use jiff::Timestamp;
@@ -71,6 +74,8 @@ states! {
         Authorised = "AUTHORISED",
         /// The seats are sold to this payment.
         Confirmed = "CONFIRMED",
+        /// The money is taken; the tickets that are exchanged are to be voided.
+        Exchanging = "EXCHANGING",
         /// The money is taken.
         Captured = "CAPTURED",
         /// The tickets are issued.
@@ -99,6 +104,8 @@ states! {
         SeekingCapture = "SEEKING_CAPTURE",
         /// Given up by a person while it was not known whether the tickets were issued: they are to be voided.
         Recalling = "RECALLING",
+        /// Given up by a person while it was not known whether the exchanged tickets were voided: they are to be.
+        RecallingExchanged = "RECALLING_EXCHANGED",
     }
 }
 
@@ -113,6 +120,8 @@ pub(crate) enum Action {
     ConfirmSeats,
     /// The provider: take the money.
     Capture,
+    /// Tickets: make those void that are exchanged.
+    VoidExchanged,
     /// Tickets: one for each seat.
     IssueTickets,
     /// Reservations: undo the sale.
@@ -130,6 +139,9 @@ pub(crate) enum Action {
     /// Tickets: make them void.
     VoidTickets,
 }
+
+/// What the history calls it when the exchanged tickets have become void.
+pub(crate) const EXCHANGED_VOIDED: &str = "exchanged_tickets_voided";
 
 /// Where a step leads, and what the history calls that.
 type Transition = (State, &'static str);
@@ -150,18 +162,21 @@ impl State {
     pub(crate) const fn step(self) -> Option<Step> {
         use Action::{
             Authorise, AwaitBuyer, Capture, ConfirmSeats, FindAuthorisation, FindCapture, FreeSeats,
-            IssueTickets, OfferSeats, Repay, Void, VoidTickets,
+            IssueTickets, OfferSeats, Repay, Void, VoidExchanged, VoidTickets,
         };
         use State::{
-            ActionRequired, Authorised, Captured, Completed, Confirmed, Created, Declined, Freeing, Offering,
-            PartiallyRefunded, Recalling, Refunded, Repaying, Returning, SeekingAuthorisation,
-            SeekingCapture, Voided, Voiding,
+            ActionRequired, Authorised, Captured, Completed, Confirmed, Created, Declined, Exchanging,
+            Freeing, Offering, PartiallyRefunded, Recalling, RecallingExchanged, Refunded, Repaying,
+            Returning, SeekingAuthorisation, SeekingCapture, Voided, Voiding,
         };
         let (action, done, refused) = match self {
             Created => (Authorise, (Authorised, "authorised"), Some((Declined, "declined"))),
             ActionRequired => (AwaitBuyer, (Authorised, "authorised"), Some((Declined, "declined"))),
             Authorised => (ConfirmSeats, (Confirmed, "seats_confirmed"), Some((Voiding, "seats_refused"))),
             Confirmed => (Capture, (Captured, "captured"), Some((Freeing, "capture_declined"))),
+            Exchanging => {
+                (VoidExchanged, (Captured, EXCHANGED_VOIDED), Some((Returning, "exchange_refused")))
+            }
             Captured => (IssueTickets, (Completed, "tickets_issued"), Some((Returning, "tickets_refused"))),
             Freeing => (FreeSeats, (Voiding, "seats_freed"), Some((Voiding, "seats_not_freed"))),
             Voiding => (Void, (Offering, "voided"), None),
@@ -174,6 +189,9 @@ impl State {
             SeekingCapture => (FindCapture, (Returning, "capture_found"), Some((Freeing, "not_captured"))),
             // A ticket that was let in was sold: the checkout goes on to its good end.
             Recalling => (VoidTickets, (Returning, "tickets_voided"), Some((Captured, "tickets_kept"))),
+            RecallingExchanged => {
+                (VoidExchanged, (Returning, EXCHANGED_VOIDED), Some((Returning, "exchanged_tickets_kept")))
+            }
             Completed | Declined | Voided | Refunded | PartiallyRefunded => return None,
         };
         let waiting = match self {
@@ -192,6 +210,7 @@ impl State {
             // The seats may have been confirmed. Seats that were not sold cannot be freed, which leads on as well.
             Self::Authorised => Some(Self::Freeing),
             Self::Confirmed => Some(Self::SeekingCapture),
+            Self::Exchanging => Some(Self::RecallingExchanged),
             Self::Captured => Some(Self::Recalling),
             Self::Freeing
             | Self::Voiding
@@ -200,7 +219,8 @@ impl State {
             | Self::Repaying
             | Self::SeekingAuthorisation
             | Self::SeekingCapture
-            | Self::Recalling => Some(self),
+            | Self::Recalling
+            | Self::RecallingExchanged => Some(self),
             Self::Completed | Self::Declined | Self::Voided | Self::Refunded | Self::PartiallyRefunded => {
                 None
             }
@@ -277,6 +297,9 @@ impl Checkout {
                 return Ok(found.into());
             }
             Action::AwaitBuyer => return self.await_buyer(payment).await,
+            Action::VoidExchanged => return self.void_exchanged(payment).await,
+            // What the exchanged tickets are worth is enough.
+            _ if amount.minor == 0 => return Ok(Effect::Done),
             Action::Authorise => match &payment.token {
                 Some(token) => Order::Authorise { amount, token },
                 None => return Err(StepError::Later("the payment's token is gone".to_owned())),
@@ -287,6 +310,19 @@ impl Checkout {
             Action::Repay => Order::Refund { id: RefundId::from(payment.id.uuid()), amount },
         };
         Ok(self.provider.carry_out(payment, &order, payment.lease.retried()).await?.into())
+    }
+
+    /// Has the tickets voided that the payment's are exchanged for.
+    async fn void_exchanged(&self, payment: &Payment) -> Result<Effect, StepError> {
+        let Some(exchange) = payment.exchange else { return Ok(Effect::Done) };
+        let tickets = self.store.tickets_of_refund(exchange.of, exchange.refund).await;
+        let tickets = tickets.map_err(|error| StepError::Later(error.chain()))?;
+        if tickets.is_empty() {
+            // An empty list would mean all of the payment's tickets.
+            return Err(StepError::Later("the exchanged tickets are gone".to_owned()));
+        }
+        self.neighbours.void(exchange.of, &tickets, "exchanged", false).await?;
+        Ok(Effect::Done)
     }
 
     /// Has other seats held. Nobody waits for them longer than for one repetition.
@@ -363,7 +399,11 @@ impl Saga for Checkout {
             }
             Err(StepError::Later(why)) => return Err(Halt::Later(why)),
         };
-        let state = if state == State::Offering && !after.came_too_late() { State::Voided } else { state };
+        let state = match (state, step.action) {
+            (State::Captured, Action::Capture) if after.exchange.is_some() => State::Exchanging,
+            (State::Offering, _) if !after.came_too_late() => State::Voided,
+            (state, _) => state,
+        };
         after.enter(state, self.clock.now());
         after.ticket_ids = tickets.iter().map(|ticket| ticket.id).collect();
         if self.store.advance_payment(payment, &after, &event, &tickets).await? {

@@ -1,5 +1,7 @@
 //! The payments database: what is written together, in one transaction each.
 
+mod cancelled;
+mod exchanges;
 mod leases;
 mod notices;
 mod parking;

@@ -1,16 +1,19 @@
 //! The service with its neighbours across the network and a bank that can be made to fail.
 
 mod bank;
+mod cancelled;
 mod charges;
 mod confirmations;
 mod crashes;
 mod disturb;
+mod exchanging;
 mod faults;
 mod late;
 mod neighbours;
 mod parking;
 mod reading;
 mod refunds;
+mod returns;
 mod storage;
 mod telling;
 mod webhooks;

@@ -176,6 +176,8 @@ reasons! {
     WebhookSignatureInvalid "WEBHOOK_SIGNATURE_INVALID" InvalidArgument 400;
     /// More than what is left of the payment.
     RefundTooLarge "REFUND_TOO_LARGE" FailedPrecondition 409;
+    /// The theater's refund policy does not let buyers return the ticket, or no longer.
+    RefundNotAllowed "REFUND_NOT_ALLOWED" FailedPrecondition 409;
 
     // Tickets.
     /// There is no such ticket.

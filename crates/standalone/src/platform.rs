@@ -110,6 +110,7 @@ impl Platform {
             Arc::clone(&clock),
             from_movies.link(moviebooking_theaters::NAME, links.theaters.clone()),
             from_movies.link(moviebooking_reservations::NAME, links.reservations.clone()),
+            from_movies.link(moviebooking_payments::NAME, links.payments.clone()),
         );
         let from_reservations = credentials(moviebooking_reservations::NAME);
         let reservations = moviebooking_reservations::Service::new(

@@ -10,11 +10,11 @@ mod bad_input;
 #[path = "../system/booking.rs"]
 mod booking;
 #[cfg(test)]
-#[path = "../system/webhooks.rs"]
-mod webhooks;
-#[cfg(test)]
 #[path = "../system/paying.rs"]
 mod paying;
+#[cfg(test)]
+#[path = "../system/webhooks.rs"]
+mod webhooks;
 
 /// The platform under test.
 #[cfg(test)]

@@ -9,7 +9,11 @@ mod booking;
 #[cfg(test)]
 mod grpc_web;
 #[cfg(test)]
+mod late_money;
+#[cfg(test)]
 mod paying;
+#[cfg(test)]
+mod returns;
 #[cfg(test)]
 mod schemathesis;
 #[cfg(test)]

@@ -194,6 +194,8 @@ answers! { PaymentsService {
     resume_payment(ResumePaymentRequest) -> Payment;
     compensate_payment(CompensatePaymentRequest) -> Payment;
     receive_webhook(ReceiveWebhookRequest) -> WebhookReceipt;
+    exchange(ExchangeRequest) -> Payment;
+    get_showtime_refunds(GetShowtimeRefundsRequest) -> ShowtimeRefunds;
 } }
 
 answers! { TicketsService {

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use moviebooking_domain::{
-    id::{HallId, ShowtimeId},
+    id::{HallId, ShowtimeId, TheaterId},
     money::{Currency, InvalidCurrency},
 };
 use moviebooking_store::{Db, Executor, Row, Sql, StoreError, Tx, Value, sql};
@@ -186,15 +186,16 @@ pub(crate) async fn acknowledge_close(on: impl Into<Executor<'_>>, id: ShowtimeI
     sql("UPDATE showtimes SET close_acknowledged = TRUE WHERE id = $1").bind(id).execute(on).await.map(drop)
 }
 
-/// The cancelled showtimes that reservations do not know of yet, those cancelled first first.
-pub(crate) async fn unclosed(db: &Db, limit: i64) -> Result<Vec<ShowtimeId>, StoreError> {
-    sql("SELECT id FROM showtimes WHERE cancelled_at IS NOT NULL AND NOT close_acknowledged \
+/// The cancelled showtimes that reservations and payments do not know of yet, with their theaters, those cancelled first
+/// first.
+pub(crate) async fn unclosed(db: &Db, limit: i64) -> Result<Vec<(ShowtimeId, TheaterId)>, StoreError> {
+    sql("SELECT id, theater_id FROM showtimes WHERE cancelled_at IS NOT NULL AND NOT close_acknowledged \
          ORDER BY cancelled_at LIMIT $1")
     .bind(limit)
     .fetch_all(db)
     .await?
     .iter()
-    .map(|row| row.get("id"))
+    .map(|row| Ok((row.get("id")?, row.get("theater_id")?)))
     .collect()
 }
 

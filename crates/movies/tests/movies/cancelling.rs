@@ -49,6 +49,7 @@ both_engines! {
         assert_eq!(movies.cancel_showtime(request).await.unwrap().into_inner(), cancelled);
         assert_eq!(movies.cancel_showtime(cancel(&made)).await.unwrap().into_inner(), cancelled);
         assert_eq!(world.neighbours.closed(), [made.id.as_str()]);
+        assert_eq!(world.neighbours.refunded(), [made.id.as_str()]);
         let update = UpdateShowtimeRequest { showtime: Some(cancelled), ..UpdateShowtimeRequest::default() };
         assert_eq!(reason(movies.update_showtime(update).await), Reason::ShowtimeCancelled);
     }
@@ -82,11 +83,12 @@ both_engines! {
         assert_eq!(world.neighbours.closed(), [made.id]);
     }
 
-    async fn background_work_completes_what_reservations_missed(db: Db) {
-        let world = World::without_reservations(db);
+    async fn background_work_completes_what_payments_missed(db: Db) {
+        let world = World::without_payments(db);
         let made = scheduled(&world).await;
         assert_eq!(reason(world.movies.clone().cancel_showtime(cancel(&made)).await), Reason::Unavailable);
-        world.start_reservations();
+        assert_eq!((world.neighbours.closed().len(), world.neighbours.refunded().len()), (1, 0));
+        world.start_payments();
 
         let shutdown = CancellationToken::new();
         let work = tokio::spawn({
@@ -101,6 +103,6 @@ both_engines! {
         tokio::time::timeout(Duration::from_secs(20), completed).await.unwrap();
         shutdown.cancel();
         tokio::time::timeout(Duration::from_secs(20), work).await.unwrap().unwrap();
-        assert_eq!(world.neighbours.closed(), [made.id]);
+        assert_eq!(world.neighbours.refunded(), [made.id]);
     }
 }

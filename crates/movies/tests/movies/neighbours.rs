@@ -1,5 +1,5 @@
-//! Theaters and reservations as far as movies asks them: theaters and halls that the test sets up, and a list of the
-//! showtimes that were closed.
+//! Theaters, reservations and payments as far as movies asks them: theaters and halls that the test sets up, and lists of
+//! the showtimes that were closed and refunded.
 
 use std::{
     collections::HashMap,
@@ -8,6 +8,7 @@ use std::{
 
 use moviebooking_proto::{
     Problem, Reason, google,
+    payments::v1::{RefundShowtimeRequest, payments_internal_server::PaymentsInternal},
     reservations::v1::{
         CloseShowtimeRequest, ConfirmReservationRequest, FreeSeatsRequest, KeepReservationRequest,
         OfferSeatsRequest, OfferSeatsResponse, Reservation,
@@ -23,6 +24,7 @@ pub(crate) struct Neighbours {
     pub(crate) theaters: Arc<Mutex<HashMap<String, Theater>>>,
     pub(crate) halls: Arc<Mutex<HashMap<String, Hall>>>,
     closed: Arc<Mutex<Vec<String>>>,
+    refunded: Arc<Mutex<Vec<String>>>,
 }
 
 impl Neighbours {
@@ -30,17 +32,22 @@ impl Neighbours {
     pub(crate) fn closed(&self) -> Vec<String> {
         self.closed.lock().unwrap().clone()
     }
+
+    /// The ids of the showtimes that payments were told to refund, in order.
+    pub(crate) fn refunded(&self) -> Vec<String> {
+        self.refunded.lock().unwrap().clone()
+    }
 }
 
 /// The RPCs that are answered, and those that movies never calls.
 macro_rules! answers {
-    ($service:ident { $($answered:item)+ } $($other:ident($request:ty) -> $response:ty;)+) => {
+    ($service:ident { $($answered:item)+ } $($other:ident($request:ty) -> $response:ty;)*) => {
         #[tonic::async_trait]
         impl $service for Neighbours {
             $($answered)+
             $(async fn $other(&self, _: Request<$request>) -> Result<Response<$response>, Status> {
                 Err(Status::unimplemented(stringify!($other)))
-            })+
+            })*
         }
     };
 }
@@ -72,6 +79,17 @@ answers! {
     import_layout(theaters::ImportLayoutRequest) -> theaters::Layout;
     get_layout(theaters::GetLayoutRequest) -> theaters::Layout;
     export_layout(theaters::ExportLayoutRequest) -> google::api::HttpBody;
+}
+
+answers! {
+    PaymentsInternal {
+    async fn refund_showtime(&self, request: Request<RefundShowtimeRequest>) -> Result<Response<()>, Status> {
+        let showtime = request.into_inner().showtime_id;
+        assert!(self.closed().contains(&showtime), "it is closed first");
+        self.refunded.lock().unwrap().push(showtime);
+        Ok(Response::new(()))
+    }
+    }
 }
 
 answers! {

@@ -19,6 +19,7 @@ use moviebooking_proto::{
         CategoryPrice, CreateMovieRequest, CreateShowtimeRequest, Movie, Showtime,
         movies_service_client::MoviesServiceClient,
     },
+    payments::v1::payments_internal_server::PaymentsInternalServer,
     problem::reason_of,
     reservations::v1::reservations_internal_server::ReservationsInternalServer,
     theaters::v1::{Hall, Theater, theaters_service_server::TheatersServiceServer},
@@ -42,22 +43,38 @@ pub(crate) struct World {
     pub(crate) movies: Movies,
     pub(crate) neighbours: Neighbours,
     reservations: Mutex<Option<LinkSlot>>,
+    payments: Mutex<Option<LinkSlot>>,
     keys: AtomicU32,
 }
 
 impl World {
-    /// With reservations running.
+    /// With reservations and payments running.
     pub(crate) fn new(db: Db) -> Self {
-        let world = Self::without_reservations(db);
+        let world = Self::alone(db);
         world.start_reservations();
+        world.start_payments();
         world
     }
 
     /// With reservations that cannot be reached until they are started.
     pub(crate) fn without_reservations(db: Db) -> Self {
+        let world = Self::alone(db);
+        world.start_payments();
+        world
+    }
+
+    /// With payments that cannot be reached until they are started.
+    pub(crate) fn without_payments(db: Db) -> Self {
+        let world = Self::alone(db);
+        world.start_reservations();
+        world
+    }
+
+    fn alone(db: Db) -> Self {
         let clock = ManualClock::at(time(START));
         let neighbours = Neighbours::default();
         let (to_reservations, slot) = Link::slot();
+        let (to_payments, payments) = Link::slot();
         let to_theaters = Link::local(Routes::new(TheatersServiceServer::new(neighbours.clone())));
         let credentials =
             ServiceCredentials::new(moviebooking_movies::NAME, ServiceSecret::random(), clock.clone());
@@ -66,10 +83,12 @@ impl World {
             clock.clone(),
             credentials.link("theaters", to_theaters),
             credentials.link("reservations", to_reservations),
+            credentials.link("payments", to_payments),
         );
         Self {
             movies: MoviesServiceClient::new(called_by(service.routes(), person(&clock, true, &[]))),
             reservations: Mutex::new(Some(slot)),
+            payments: Mutex::new(Some(payments)),
             keys: AtomicU32::new(0),
             neighbours,
             db,
@@ -81,6 +100,11 @@ impl World {
     pub(crate) fn start_reservations(&self) {
         let routes = Routes::new(ReservationsInternalServer::new(self.neighbours.clone()));
         self.reservations.lock().unwrap().take().unwrap().fill(routes);
+    }
+
+    pub(crate) fn start_payments(&self) {
+        let routes = Routes::new(PaymentsInternalServer::new(self.neighbours.clone()));
+        self.payments.lock().unwrap().take().unwrap().fill(routes);
     }
 
     /// The service as staff of a theater call it.

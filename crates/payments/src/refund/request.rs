@@ -1,5 +1,8 @@
 //! Asks for a refund: checks that it may be, writes it down with its share of the payment, and has it run.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use moviebooking_auth::Caller;
 use moviebooking_domain::{
     id::{PaymentId, TicketId, UserId},
@@ -15,6 +18,7 @@ use crate::{
     runner::Pending,
     saga,
     step::Failure,
+    store::Lease,
 };
 
 /// What to refund.
@@ -28,11 +32,23 @@ pub(crate) enum Sum {
     Everything,
 }
 
+/// On whose terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Terms {
+    /// Of staff: as they say, without a fee.
+    Staff,
+    /// Of the buyer, by the policy under which the tickets were issued.
+    Buyer,
+    /// Of a cancelled showtime: the price of every ticket.
+    Cancelled,
+}
+
 /// A request to refund.
 #[derive(Clone, Debug)]
 pub(crate) struct NewRefund {
     pub(crate) payment_id: PaymentId,
     pub(crate) sum: Sum,
+    pub(crate) terms: Terms,
     /// For people; empty when none was given.
     pub(crate) reason: String,
     pub(crate) requested_by: UserId,
@@ -52,6 +68,10 @@ pub(crate) struct Ticket {
 pub(crate) struct Plan {
     /// Minor units of the payment's currency.
     pub(crate) amount: i64,
+    /// Minor units that the payment pays back from which the tickets of this one were exchanged.
+    pub(crate) carried: i64,
+    /// Minor units that are kept.
+    pub(crate) fee: i64,
     pub(crate) tickets: Vec<TicketId>,
 }
 
@@ -70,6 +90,12 @@ pub(crate) enum RefundRefused {
     RefundedTicket(usize),
     #[error("nothing is left")]
     NothingLeft,
+    #[error("only staff refunds by amount")]
+    AmountByBuyer,
+    #[error("buyers may not return ticket {0:?}")]
+    NotReturnable(usize, Option<Timestamp>),
+    #[error("another refund of the payment is under way")]
+    UnderWay,
     #[error("the idempotency key was used")]
     KeyTaken,
     #[error(transparent)]
@@ -81,8 +107,6 @@ pub(crate) enum RefundRefused {
 pub(crate) enum RefundError {
     #[error("no such payment that the caller may see")]
     NotFound,
-    #[error("not theirs to refund")]
-    Caller(Problem),
     #[error(transparent)]
     Refused(#[from] RefundRefused),
     #[error("tickets refused: {0:?}")]
@@ -95,54 +119,93 @@ pub(crate) enum RefundError {
     Store(#[from] StoreError),
 }
 
-/// What to do for a refund of `sum`.
-pub(crate) fn plan(sum: &Sum, payment: &Payment, tickets: &[Ticket]) -> Result<Plan, RefundRefused> {
+/// What to do for a refund that is asked for `now`.
+pub(crate) fn plan(
+    new: &NewRefund,
+    payment: &Payment,
+    tickets: &[Ticket],
+    now: Timestamp,
+) -> Result<Plan, RefundRefused> {
     use saga::State::{Completed, PartiallyRefunded, Refunded};
     if !matches!(payment.state, Completed | PartiallyRefunded | Refunded) || payment.failure.is_some() {
         return Err(RefundRefused::NotCompleted(payment.state));
     }
-    let left = payment.amount.minor.saturating_sub(payment.refund_reserved);
-    let plan = match sum {
+    let left = payment.left().saturating_add(payment.carried_left());
+    let chosen: Vec<&BoughtTicket> = match &new.sum {
+        Sum::Amount(_) if new.terms == Terms::Buyer => return Err(RefundRefused::AmountByBuyer),
         Sum::Amount(amount) if amount.currency != payment.amount.currency => {
             return Err(RefundRefused::Currency { paid: payment.amount });
         }
-        Sum::Amount(amount) => Plan { amount: amount.minor, tickets: Vec::new() },
+        Sum::Amount(_) => Vec::new(),
         Sum::Everything => {
-            let open = tickets.iter().filter(|ticket| !ticket.refunded);
-            let tickets: Vec<TicketId> = open.map(|ticket| ticket.bought.id).collect();
-            if tickets.is_empty() && left == 0 {
-                return Err(RefundRefused::NothingLeft);
-            }
-            Plan { amount: left, tickets }
+            tickets.iter().filter(|ticket| !ticket.refunded).map(|ticket| &ticket.bought).collect()
         }
-        Sum::Tickets(named) => {
-            let mut amount: i64 = 0;
-            for (index, id) in named.iter().enumerate() {
-                let ticket = tickets
-                    .iter()
-                    .find(|ticket| ticket.bought.id == *id)
-                    .ok_or(RefundRefused::ForeignTicket(index))?;
-                if ticket.refunded {
-                    return Err(RefundRefused::RefundedTicket(index));
-                }
-                amount = amount.saturating_add(ticket.bought.price);
-            }
-            Plan { amount, tickets: named.clone() }
+        Sum::Tickets(named) => find(named, tickets)?,
+    };
+    let price = chosen.iter().fold(0_i64, |sum, ticket| sum.saturating_add(ticket.price));
+    let mut fee = 0;
+    let amount = match (&new.sum, new.terms) {
+        (Sum::Amount(amount), _) => amount.minor,
+        (Sum::Everything, Terms::Staff) if chosen.is_empty() && left == 0 => {
+            return Err(RefundRefused::NothingLeft);
+        }
+        (Sum::Everything, Terms::Staff) => left,
+        (Sum::Tickets(_), Terms::Staff) => price,
+        (_, Terms::Buyer | Terms::Cancelled) if chosen.is_empty() => return Err(RefundRefused::NothingLeft),
+        // A part may have been refunded by amount before.
+        (_, Terms::Cancelled) => price.min(left),
+        (_, Terms::Buyer) => {
+            fee = fees(&chosen, now)?;
+            price.saturating_sub(fee).min(left)
         }
     };
-    if plan.amount > left {
+    if amount > left {
         return Err(RefundRefused::TooLarge { left: Money::new(left, payment.amount.currency) });
     }
-    Ok(plan)
+    // First from the payment itself.
+    let own = amount.min(payment.left());
+    Ok(Plan {
+        amount: own,
+        carried: amount - own,
+        fee,
+        tickets: chosen.into_iter().map(|ticket| ticket.id).collect(),
+    })
+}
+
+/// The named tickets of a payment, if none of them is refunded already.
+pub(crate) fn find<'a>(
+    named: &[TicketId],
+    tickets: &'a [Ticket],
+) -> Result<Vec<&'a BoughtTicket>, RefundRefused> {
+    let mut found = Vec::with_capacity(named.len());
+    for (index, id) in named.iter().enumerate() {
+        let ticket = tickets.iter().find(|ticket| ticket.bought.id == *id);
+        let ticket = ticket.ok_or(RefundRefused::ForeignTicket(index))?;
+        if ticket.refunded {
+            return Err(RefundRefused::RefundedTicket(index));
+        }
+        found.push(&ticket.bought);
+    }
+    Ok(found)
+}
+
+/// What is kept when the buyer returns these tickets now.
+pub(crate) fn fees(tickets: &[&BoughtTicket], now: Timestamp) -> Result<i64, RefundRefused> {
+    tickets.iter().enumerate().try_fold(0_i64, |fees, (index, ticket)| match ticket.terms {
+        Some(terms) if now < terms.until => Ok(fees.saturating_add(terms.fee)),
+        terms => Err(RefundRefused::NotReturnable(index, terms.map(|terms| terms.until))),
+    })
 }
 
 impl Service {
-    /// Refunds, and answers with the payment once the money is on its way back.
-    pub(crate) async fn refund(&self, caller: &Caller, new: &NewRefund) -> Result<Payment, RefundError> {
+    /// Refunds, and answers with the payment once the money is on its way back: for its buyer by the theater's policy,
+    /// for staff of the theater without.
+    pub(crate) async fn refund(&self, caller: &Caller, mut new: NewRefund) -> Result<Payment, RefundError> {
         let payment = self.store.payment(new.payment_id).await?;
         let payment = payment.filter(|payment| payment.visible_to(caller)).ok_or(RefundError::NotFound)?;
-        caller.must_run(payment.theater_id).map_err(RefundError::Caller)?;
-        let ended = match self.store.request_refund(new, self.clock.now()).await {
+        new.terms = if caller.runs(payment.theater_id) { Terms::Staff } else { Terms::Buyer };
+        let now = self.clock.now();
+        let ended = match self.store.request_refund(&new, Lease::new(now), now).await {
             Ok(refund) => self.refunds.finish(refund).await?,
             // It may be refused because this very request was carried out before.
             Err(refusal) => {
@@ -160,8 +223,8 @@ impl Service {
 
 /// What is answered to a refund that has ended: the same however often it is asked for.
 fn outcome(payment: Payment, refund: Refund) -> Result<Payment, RefundError> {
-    match (refund.failure, refund.refunded_after) {
-        (None, Some(refunded)) => Ok(payment.when_refunded(refunded, refund.updated_at)),
+    match (refund.failure, refund.after) {
+        (None, Some(returned)) => Ok(payment.when_refunded(returned, refund.updated_at)),
         (Some(failure), _) if refund.state == State::Refused => Err(RefundError::NotVoided(failure)),
         _ => Err(RefundError::Pending(Pending::Later)),
     }
@@ -171,7 +234,6 @@ impl From<RefundError> for Problem {
     fn from(error: RefundError) -> Self {
         match error {
             RefundError::NotFound => crate::read::not_found("payment_id"),
-            RefundError::Caller(problem) => problem,
             RefundError::Refused(refused) => refused.into(),
             RefundError::NotVoided(failure) if failure.reason == Reason::TicketAlreadyCheckedIn => Self::new(
                 Reason::TicketAlreadyCheckedIn,
@@ -212,8 +274,36 @@ impl From<RefundRefused> for Problem {
                 Self::new(Reason::TicketVoid, "One of the tickets was refunded already.")
                     .field(ticket(index), "leave it out")
             }
+            RefundRefused::AmountByBuyer => Self::new(
+                Reason::PermissionDenied,
+                "Only staff of the theater refunds by amount: return tickets.",
+            )
+            .field("amount", "leave it out"),
+            RefundRefused::NotReturnable(index, until) => {
+                not_returnable(until).field(ticket(index), "leave it out")
+            }
+            RefundRefused::UnderWay => Self::new(
+                Reason::RequestInFlight,
+                "Another refund of this payment is under way: wait for its end.",
+            )
+            .retry_after(Duration::from_secs(1)),
             RefundRefused::KeyTaken => IdempotencyError::Reused.into(),
             RefundRefused::Store(error) => error.into(),
         }
+    }
+}
+
+/// Why a buyer may not return a ticket that they could return until then, if ever.
+fn not_returnable(until: Option<Timestamp>) -> Problem {
+    match until {
+        Some(until) => Problem::new(
+            Reason::RefundNotAllowed,
+            format!("Tickets could be returned until {until}; ask the theater's staff."),
+        )
+        .meta("until", until.to_string()),
+        None => Problem::new(
+            Reason::RefundNotAllowed,
+            "The theater takes no tickets back from buyers by itself: ask its staff.",
+        ),
     }
 }

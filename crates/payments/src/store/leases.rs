@@ -32,6 +32,11 @@ impl Lease {
         Self { token: Some(Uuid::new_v4()), due_at: Some(later(now, LEASE)), attempts: 0 }
     }
 
+    /// Nobody's: for a row that a worker is to take at once.
+    pub(crate) fn free(now: Timestamp) -> Self {
+        Self { token: None, due_at: Some(now), attempts: 0 }
+    }
+
     /// The lease of a row whose step was done and that has another one to do.
     pub(crate) fn kept(self, now: Timestamp) -> Self {
         let fresh = self.due_at.is_some_and(|end| end >= later(now, LEAST_LEFT));

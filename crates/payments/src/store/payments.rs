@@ -6,7 +6,7 @@ use moviebooking_store::{Row, StoreError, Tx, Value, retry, sql};
 use prost::Message as _;
 use secrecy::ExposeSecret as _;
 
-use super::{Store, append, rows::encode_offers};
+use super::{Store, append, exchanges, rows::encode_offers};
 use crate::{
     metrics,
     payment::{BoughtTicket, Event, Payment},
@@ -45,6 +45,9 @@ impl Store {
             if !tickets.is_empty() {
                 insert_tickets(&mut tx, after.id, tickets).await?;
             }
+            if let Some(exchange) = &after.exchange {
+                exchanges::follow(&mut tx, after, event, exchange).await?;
+            }
             if after.offers != before.offers {
                 insert_offers(&mut tx, after.id, &after.offers).await?;
             }
@@ -56,11 +59,13 @@ impl Store {
     }
 }
 
-async fn insert(tx: &mut Tx, payment: &Payment) -> Result<bool, StoreError> {
+pub(super) async fn insert(tx: &mut Tx, payment: &Payment) -> Result<bool, StoreError> {
     let inserted = sql("INSERT INTO payments (id, reservation_id, user_id, theater_id, showtime_id, state, amount, \
          currency, refunded, refund_reserved, provider, payment_token, ticket_order, failure_reason, failure_code, \
-         request_id, fingerprint, version, created_at, updated_at, holds_reservation, due_at, lease, attempts) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, $10, $11, '', '', $12, $13, 1, $14, $15, TRUE, $16, $17, 0) \
+         request_id, fingerprint, version, created_at, updated_at, holds_reservation, due_at, lease, attempts, \
+         exchange_of, exchange_refund_id, carried_in) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, $10, $11, '', '', $12, $13, 1, $14, $15, TRUE, $16, $17, 0, \
+         $18, $19, $20) \
          ON CONFLICT DO NOTHING")
     .bind(payment.id)
     .bind(payment.reservation_id)
@@ -79,6 +84,9 @@ async fn insert(tx: &mut Tx, payment: &Payment) -> Result<bool, StoreError> {
     .bind(payment.updated_at)
     .bind(payment.lease.due_at)
     .bind(payment.lease.token)
+    .bind(payment.exchange.map(|exchange| exchange.of))
+    .bind(payment.exchange.map(|exchange| exchange.refund))
+    .bind(payment.carried_in())
     .execute(tx)
     .await?;
     Ok(inserted == 1)
@@ -115,9 +123,18 @@ async fn update(tx: &mut Tx, before: &Payment, after: &Payment) -> Result<Option
 }
 
 async fn insert_tickets(tx: &mut Tx, payment: PaymentId, tickets: &[BoughtTicket]) -> Result<(), StoreError> {
-    let mut insert = sql("INSERT INTO payment_tickets (payment_id, ordinal, ticket_id, seat, price) VALUES ");
-    insert.push_rows(tickets.iter().zip(1_i64..).map(|(ticket, ordinal)| -> [Value; 5] {
-        [payment.into(), ordinal.into(), ticket.id.into(), (&ticket.seat).into(), ticket.price.into()]
+    let mut insert = sql("INSERT INTO payment_tickets \
+         (payment_id, ordinal, ticket_id, seat, price, returnable_until, return_fee) VALUES ");
+    insert.push_rows(tickets.iter().zip(1_i64..).map(|(ticket, ordinal)| -> [Value; 7] {
+        [
+            payment.into(),
+            ordinal.into(),
+            ticket.id.into(),
+            (&ticket.seat).into(),
+            ticket.price.into(),
+            ticket.terms.map(|terms| terms.until).into(),
+            ticket.terms.map(|terms| terms.fee).into(),
+        ]
     }));
     insert.execute(tx).await.map(drop)
 }

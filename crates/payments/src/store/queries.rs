@@ -96,10 +96,14 @@ impl Store {
     }
 
     /// The tickets that a refund takes back.
-    pub(crate) async fn tickets_of_refund(&self, refund: &Refund) -> Result<Vec<BoughtTicket>, StoreError> {
-        let query = sql("SELECT ticket_id, seat, price FROM payment_tickets \
+    pub(crate) async fn tickets_of_refund(
+        &self,
+        payment: PaymentId,
+        refund: RefundId,
+    ) -> Result<Vec<BoughtTicket>, StoreError> {
+        let query = sql("SELECT ticket_id, seat, price, returnable_until, return_fee FROM payment_tickets \
              WHERE payment_id = $1 AND refund_id = $2 ORDER BY ordinal");
-        let rows = query.bind(refund.payment_id).bind(refund.id).fetch_all(&self.db).await?;
+        let rows = query.bind(payment).bind(refund).fetch_all(&self.db).await?;
         rows.iter().map(BoughtTicket::read).collect()
     }
 

@@ -1,21 +1,24 @@
 //! What a refund writes: always with a lock on its payment, whose amount is what all of its refunds share.
 
 use jiff::Timestamp;
-use moviebooking_domain::id::PaymentId;
+use moviebooking_domain::id::{PaymentId, TicketId};
 use moviebooking_store::{StoreError, Tx, retry, sql};
+use uuid::Uuid;
 
-use super::{Lease, Store, append, lock_payment};
+use super::{Lease, Store, append, exchanges, lock_payment};
 use crate::{
     metrics,
-    payment::{BoughtTicket, Event, Payment},
-    refund::{self, NewRefund, Refund, RefundRefused, State, plan},
+    payment::{BoughtTicket, Event, Payment, Returned},
+    refund::{self, NewRefund, Refund, RefundRefused, State, Terms, plan},
 };
 
 impl Store {
-    /// Writes a new refund with its share of the payment's amount and its tickets, and the event.
+    /// Writes a new refund with its share of the payment's amount and its tickets, and the event. `lease` says who works
+    /// on it.
     pub(crate) async fn request_refund(
         &self,
         new: &NewRefund,
+        lease: Lease,
         now: Timestamp,
     ) -> Result<Refund, RefundRefused> {
         retry(|| async {
@@ -25,17 +28,22 @@ impl Store {
                 return Err(RefundRefused::KeyTaken);
             }
             let payment = Payment::read(&locked)?;
-            let plan = plan(&new.sum, &payment, &tickets(&mut tx, new.payment_id).await?)?;
-            let refund = Refund::new(new, &payment, &plan, now);
-            sql("UPDATE payments SET refund_reserved = refund_reserved + $2 WHERE id = $1")
-                .bind(payment.id)
-                .bind(refund.amount.minor)
-                .execute(&mut tx)
-                .await?;
-            if !insert(&mut tx, new, &refund).await? {
+            if new.terms == Terms::Cancelled && is_under_way(&mut tx, new.payment_id).await? {
+                return Err(RefundRefused::UnderWay);
+            }
+            let plan = plan(new, &payment, &tickets(&mut tx, new.payment_id).await?, now)?;
+            let refund = Refund::new(new, &payment, &plan, lease, now);
+            sql("UPDATE payments SET refund_reserved = refund_reserved + $2, carried_back = carried_back + $3 \
+                 WHERE id = $1")
+            .bind(payment.id)
+            .bind(refund.amount.minor)
+            .bind(refund.carried)
+            .execute(&mut tx)
+            .await?;
+            if !insert(&mut tx, new.requested_by.uuid(), &refund, now).await? {
                 return Err(RefundRefused::KeyTaken);
             }
-            claim_tickets(&mut tx, &refund, &plan).await?;
+            claim_tickets(&mut tx, &refund, &plan.tickets).await?;
             let event = Event { kind: "refund_requested", amount: None, detail: new.reason.clone() };
             append(&mut tx, payment.id, locked.get("version")?, now, &event).await?;
             tx.commit().await?;
@@ -59,9 +67,15 @@ impl Store {
             let payment = Payment::read(&locked)?;
             let mut after = after.clone();
             match after.state {
-                State::Refunded => after.refunded_after = Some(pay_back(&mut tx, payment, &after).await?),
+                State::Refunded => {
+                    after.after = Some(pay_back(&mut tx, payment, &after).await?);
+                }
                 State::Refused => give_up(&mut tx, &after).await?,
-                State::Requested | State::TicketsVoided | State::SeatsFreed => {}
+                State::Requested
+                | State::TicketsVoided
+                | State::SeatsFreed
+                | State::Exchanging
+                | State::Exchanged => {}
             }
             if !update(&mut tx, before, &after).await? {
                 return Ok(None);
@@ -81,9 +95,18 @@ async fn key_taken(tx: &mut Tx, new: &NewRefund) -> Result<bool, StoreError> {
     Ok(found.is_some())
 }
 
+/// Whether a refund of the payment has not ended, which may give its tickets back.
+async fn is_under_way(tx: &mut Tx, payment: PaymentId) -> Result<bool, StoreError> {
+    let mut query = sql("SELECT id FROM refunds WHERE payment_id = $1 AND state IN ").bind(payment);
+    query.push_list(State::ALL.iter().filter(|state| !state.is_end()).map(|state| state.name()));
+    query.push(" LIMIT 1");
+    Ok(query.fetch_optional(tx).await?.is_some())
+}
+
 /// All tickets of a payment; those with a refund are marked.
-async fn tickets(tx: &mut Tx, payment: PaymentId) -> Result<Vec<refund::Ticket>, StoreError> {
-    let query = sql("SELECT ticket_id, seat, price, refund_id FROM payment_tickets \
+pub(super) async fn tickets(tx: &mut Tx, payment: PaymentId) -> Result<Vec<refund::Ticket>, StoreError> {
+    let query =
+        sql("SELECT ticket_id, seat, price, returnable_until, return_fee, refund_id FROM payment_tickets \
          WHERE payment_id = $1 ORDER BY ordinal");
     let rows = query.bind(payment).fetch_all(tx).await?;
     rows.iter()
@@ -94,56 +117,82 @@ async fn tickets(tx: &mut Tx, payment: PaymentId) -> Result<Vec<refund::Ticket>,
         .collect()
 }
 
-async fn insert(tx: &mut Tx, new: &NewRefund, refund: &Refund) -> Result<bool, StoreError> {
+/// Writes a new refund that `requested_by` asked for: an account, or what else has the key.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    requested_by: Uuid,
+    refund: &Refund,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let inserted = sql("INSERT INTO refunds (id, payment_id, reservation_id, state, amount, currency, failure_reason, \
-         failure_code, requested_by, request_id, fingerprint, created_at, updated_at, due_at, lease, attempts) \
-         VALUES ($1, $2, $3, $4, $5, $6, '', '', $7, $8, $9, $10, $10, $11, $12, 0) ON CONFLICT DO NOTHING")
+         failure_code, requested_by, request_id, fingerprint, created_at, updated_at, due_at, lease, attempts, fee, \
+         leave_checked_in, carried) \
+         VALUES ($1, $2, $3, $4, $5, $6, '', '', $7, $8, $9, $10, $10, $11, $12, 0, $13, $14, $15) \
+         ON CONFLICT DO NOTHING")
     .bind(refund.id)
     .bind(refund.payment_id)
     .bind(refund.reservation_id)
     .bind(refund.state.name())
     .bind(refund.amount.minor)
     .bind(refund.amount.currency.code())
-    .bind(new.requested_by)
-    .bind(&new.key.request_id)
-    .bind(new.key.fingerprint.as_slice())
-    .bind(refund.updated_at)
+    .bind(requested_by)
+    .bind(&refund.key.request_id)
+    .bind(refund.key.fingerprint.as_slice())
+    .bind(now)
     .bind(refund.lease.due_at)
     .bind(refund.lease.token)
+    .bind(refund.fee)
+    .bind(refund.leave_checked_in)
+    .bind(refund.carried)
     .execute(tx)
     .await?;
     Ok(inserted == 1)
 }
 
-async fn claim_tickets(tx: &mut Tx, refund: &Refund, plan: &refund::Plan) -> Result<(), StoreError> {
-    if plan.tickets.is_empty() {
+pub(super) async fn claim_tickets(
+    tx: &mut Tx,
+    refund: &Refund,
+    tickets: &[TicketId],
+) -> Result<(), StoreError> {
+    if tickets.is_empty() {
         return Ok(());
     }
     let mut claim = sql("UPDATE payment_tickets SET refund_id = $1 WHERE payment_id = $2 AND ticket_id IN ")
         .bind(refund.id)
         .bind(refund.payment_id);
-    claim.push_list(plan.tickets.iter().copied());
+    claim.push_list(tickets.iter().copied());
     claim.execute(tx).await.map(drop)
 }
 
-/// Books the money that was paid back, and returns how much of the payment that is in all.
-async fn pay_back(tx: &mut Tx, payment: Payment, refund: &Refund) -> Result<i64, StoreError> {
-    let refunded = payment.refunded.saturating_add(refund.amount.minor);
-    let payment = payment.when_refunded(refunded, refund.updated_at);
-    sql("UPDATE payments SET state = $2, refunded = $3 WHERE id = $1")
+/// Books the money that was paid back and the fee that was kept, and has the rest paid back by the payment from which the
+/// tickets were exchanged. Returns what was paid back and kept in all.
+async fn pay_back(tx: &mut Tx, payment: Payment, refund: &Refund) -> Result<Returned, StoreError> {
+    let returned = Returned {
+        refunded: payment.refunded.saturating_add(refund.amount.minor),
+        fees: payment.fees.saturating_add(refund.fee),
+        carried: payment.carried_back,
+    };
+    let exchange = payment.exchange;
+    let payment = payment.when_refunded(returned, refund.updated_at);
+    sql("UPDATE payments SET state = $2, refunded = $3, fees = $4 WHERE id = $1")
         .bind(payment.id)
         .bind(payment.state.name())
-        .bind(refunded)
-        .execute(tx)
+        .bind(returned.refunded)
+        .bind(returned.fees)
+        .execute(&mut *tx)
         .await?;
-    Ok(refunded)
+    if let Some(exchange) = exchange.filter(|_| refund.carried > 0) {
+        exchanges::pay_back_carried(tx, exchange.of, refund).await?;
+    }
+    Ok(returned)
 }
 
 /// Returns the share of a refund that will not be.
-async fn give_up(tx: &mut Tx, refund: &Refund) -> Result<(), StoreError> {
-    sql("UPDATE payments SET refund_reserved = refund_reserved - $2 WHERE id = $1")
+pub(super) async fn give_up(tx: &mut Tx, refund: &Refund) -> Result<(), StoreError> {
+    sql("UPDATE payments SET refund_reserved = refund_reserved - $2, carried_back = carried_back - $3 WHERE id = $1")
         .bind(refund.payment_id)
         .bind(refund.amount.minor)
+        .bind(refund.carried)
         .execute(&mut *tx)
         .await?;
     sql("UPDATE payment_tickets SET refund_id = NULL WHERE payment_id = $1 AND refund_id = $2")
@@ -159,7 +208,8 @@ async fn update(tx: &mut Tx, before: &Refund, after: &Refund) -> Result<bool, St
     let failure = after.failure.as_ref();
     let updated =
         sql("UPDATE refunds SET state = $4, updated_at = $5, failure_reason = $6, failure_code = $7, \
-         refunded_after = $8, lease = $9, due_at = $10, attempts = $11 \
+         refunded_after = $8, lease = $9, due_at = $10, attempts = $11, fees_after = $12, \
+         carried_after = $13 \
          WHERE id = $1 AND state = $2 AND lease = $3")
         .bind(before.id)
         .bind(before.state.name())
@@ -168,10 +218,12 @@ async fn update(tx: &mut Tx, before: &Refund, after: &Refund) -> Result<bool, St
         .bind(after.updated_at)
         .bind(failure.map_or("", |failure| failure.reason.name()))
         .bind(failure.map_or("", |failure| failure.code.as_str()))
-        .bind(after.refunded_after)
+        .bind(after.after.map(|returned| returned.refunded))
         .bind(token)
         .bind(due_at)
         .bind(attempts)
+        .bind(after.after.map(|returned| returned.fees))
+        .bind(after.after.map(|returned| returned.carried))
         .execute(tx)
         .await?;
     Ok(updated == 1)

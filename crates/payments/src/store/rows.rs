@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use super::{Lease, corrupt, currency, parsed};
 use crate::{
-    payment::{BoughtTicket, Confirmation, Key, PastEvent, Payment},
+    payment::{BoughtTicket, Confirmation, Exchange, Key, PastEvent, Payment, ReturnTerms, Returned},
     provider::BuyerAction,
     refund::Refund,
     step::Failure,
@@ -27,6 +27,10 @@ impl Payment {
             amount: Money::new(row.get("amount")?, currency(row)?),
             refunded: row.get("refunded")?,
             refund_reserved: row.get("refund_reserved")?,
+            fees: row.get("fees")?,
+            exchange: exchange(row)?,
+            carried_back: row.get("carried_back")?,
+            carried_out: row.get("carried_out")?,
             provider: row.get("provider")?,
             provider_reference: row.get("provider_reference")?,
             token: row.get::<Option<String>>("payment_token")?.map(Into::into),
@@ -64,7 +68,10 @@ impl Refund {
             amount: Money::new(row.get("amount")?, currency(row)?),
             failure: failure(row)?,
             key: key(row)?,
-            refunded_after: row.get("refunded_after")?,
+            fee: row.get("fee")?,
+            leave_checked_in: row.get("leave_checked_in")?,
+            carried: row.get("carried")?,
+            after: returned(row)?,
             updated_at: row.get("updated_at")?,
             lease: Lease::read(row)?,
         })
@@ -73,7 +80,11 @@ impl Refund {
 
 impl BoughtTicket {
     pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self { id: row.get("ticket_id")?, seat: row.get("seat")?, price: row.get("price")? })
+        let terms = match (row.get("returnable_until")?, row.get("return_fee")?) {
+            (Some(until), Some(fee)) => Some(ReturnTerms { until, fee }),
+            _ => None,
+        };
+        Ok(Self { id: row.get("ticket_id")?, seat: row.get("seat")?, price: row.get("price")?, terms })
     }
 }
 
@@ -103,6 +114,25 @@ pub(super) fn encode_offers(offers: &[Offer]) -> Vec<u8> {
 pub(super) fn offers(row: &Row) -> Result<Vec<Offer>, StoreError> {
     let encoded: Vec<u8> = row.get("offers")?;
     Offers::decode(encoded.as_slice()).map(|offers| offers.offers).map_err(|error| corrupt("offers", error))
+}
+
+fn exchange(row: &Row) -> Result<Option<Exchange>, StoreError> {
+    Ok(match (row.get("exchange_of")?, row.get("exchange_refund_id")?) {
+        (Some(of), Some(refund)) => Some(Exchange { of, refund, carried: row.get("carried_in")? }),
+        _ => None,
+    })
+}
+
+fn returned(row: &Row) -> Result<Option<Returned>, StoreError> {
+    Ok(match row.get("refunded_after")? {
+        // Refunds that ended before there were fees and exchanges have none.
+        Some(refunded) => Some(Returned {
+            refunded,
+            fees: row.get::<Option<i64>>("fees_after")?.unwrap_or_default(),
+            carried: row.get::<Option<i64>>("carried_after")?.unwrap_or_default(),
+        }),
+        None => None,
+    })
 }
 
 fn key(row: &Row) -> Result<Key, StoreError> {

@@ -18,7 +18,7 @@ use crate::{
     refund::{self, Refunding},
     runner::Saga as _,
     saga::{Checkout, State},
-    store::LEASE,
+    store::{LEASE, Lease},
 };
 
 /// How the process dies.
@@ -38,11 +38,14 @@ struct Way {
     refusal: Option<(&'static str, Reason)>,
     /// The state in which it is parked and turned round.
     turned: Option<State>,
+    /// Whether it is for an exchange.
+    exchange: bool,
     end: State,
 }
 
 fn way_to(state: State) -> Option<Way> {
-    let good = Way { token: "tok_approve", refusal: None, turned: None, end: State::Completed };
+    let good =
+        Way { token: "tok_approve", refusal: None, turned: None, exchange: false, end: State::Completed };
     match state {
         State::Created | State::Authorised | State::Confirmed | State::Captured => Some(good),
         State::Freeing | State::Voiding => {
@@ -60,6 +63,10 @@ fn way_to(state: State) -> Option<Way> {
             Some(Way { turned: Some(State::Created), end: State::Declined, ..good })
         }
         State::SeekingCapture => Some(Way { turned: Some(State::Confirmed), end: State::Voided, ..good }),
+        State::Exchanging => Some(Way { exchange: true, ..good }),
+        State::RecallingExchanged => {
+            Some(Way { exchange: true, turned: Some(State::Exchanging), end: State::Refunded, ..good })
+        }
         State::Recalling => Some(Way { turned: Some(State::Captured), end: State::Refunded, ..good }),
         State::Completed | State::Declined | State::Voided | State::Refunded | State::PartiallyRefunded => {
             None
@@ -69,8 +76,15 @@ fn way_to(state: State) -> Option<Way> {
 
 /// A payment in this state, whose lease is the caller's.
 async fn reach(world: &World, buyer: &moviebooking_auth::Caller, state: State, way: &Way) -> Payment {
-    let reservation = world.hold(buyer, &[700, 600]);
-    let begun = begin(world, buyer, &world.bill(&reservation, way.token)).await;
+    let begun = if way.exchange {
+        let old = world.returnable(buyer, &[500]).await;
+        let swap = world.swap(buyer, &old, &[0], &[700], 200);
+        let swap = crate::grpc::read_exchange(buyer, &swap).unwrap();
+        world.service.begin_exchange(buyer, &swap).await.unwrap()
+    } else {
+        let reservation = world.hold(buyer, &[700, 600]);
+        begin(world, buyer, &world.bill(&reservation, way.token)).await
+    };
     if let Some((call, reason)) = way.refusal {
         world.faults.next(call, Fault::Refused(reason), 1);
     }
@@ -162,8 +176,10 @@ both_engines! {
                     request_id: world.key(),
                     ..RefundRequest::default()
                 };
-                let new = crate::grpc::read_refund(&by, &request).unwrap();
-                let begun = world.service.store.request_refund(&new, world.clock.now()).await.unwrap();
+                let mut new = crate::grpc::read_refund(&by, &request).unwrap();
+                new.terms = refund::Terms::Staff;
+                let now = world.clock.now();
+                let begun = world.service.store.request_refund(&new, Lease::new(now), now).await.unwrap();
                 let id = begun.id;
                 disturb(Refunding::TABLE, id.uuid(), state.name(), disturbance);
                 let first = world.service.refunds.finish(begun).await;
@@ -189,8 +205,10 @@ both_engines! {
                     request_id: world.key(),
                     ..RefundRequest::default()
                 };
-                let new = crate::grpc::read_refund(&by, &request).unwrap();
-                let mut left = world.service.store.request_refund(&new, world.clock.now()).await.unwrap();
+                let mut new = crate::grpc::read_refund(&by, &request).unwrap();
+                new.terms = refund::Terms::Staff;
+                let now = world.clock.now();
+                let mut left = world.service.store.request_refund(&new, Lease::new(now), now).await.unwrap();
                 while left.state != state {
                     left = refunding.step(&left).await.unwrap();
                 }
@@ -202,7 +220,7 @@ both_engines! {
                 world.clock.advance(LEASE);
                 world.service.tick().await.unwrap();
                 let ended = world.service.store.refund(left.id).await.unwrap();
-                assert_eq!((ended.state, ended.refunded_after), (refund::State::Refunded, Some(700)), "{state:?} {death:?}");
+                assert_eq!((ended.state, ended.after.map(|returned| returned.refunded)), (refund::State::Refunded, Some(700)), "{state:?} {death:?}");
             }
         }
         world.check().await;

@@ -17,6 +17,7 @@ use moviebooking_proto::{
         Reservation, ReservationState, SeatsEvent, reservations_internal_server::ReservationsInternal,
         reservations_service_server::ReservationsService,
     },
+    theaters::v1::RefundPolicy,
     tickets::v1::{
         IssueTicketsRequest, IssueTicketsResponse, Ticket, TicketState, VoidTicketsRequest,
         VoidTicketsResponse, tickets_internal_server::TicketsInternal,
@@ -24,6 +25,11 @@ use moviebooking_proto::{
 };
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
+
+/// When every showtime starts: three hours after a test begins.
+pub(super) fn start() -> jiff::Timestamp {
+    "2026-11-22T21:00:00Z".parse().unwrap()
+}
 
 /// How one call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -280,6 +286,8 @@ impl ReservationsInternal for Reservations {
 /// Tickets of all payments.
 #[derive(Clone)]
 pub(super) struct Tickets {
+    /// Of the theater, when tickets are issued from now on.
+    pub(super) policy: Arc<Mutex<Option<RefundPolicy>>>,
     pub(super) issued: Arc<Mutex<Vec<Ticket>>>,
     pub(super) faults: Arc<Faults>,
     pub(super) clock: Arc<ManualClock>,
@@ -301,6 +309,8 @@ impl TicketsInternal for Tickets {
                     seat: seat.label.clone(),
                     state: TicketState::Valid.into(),
                     price: seat.price.clone(),
+                    start_time: Some(moviebooking_fields::time::to_wire(start())),
+                    refund_policy: *self.policy.lock().unwrap(),
                     ..Ticket::default()
                 }));
             }
@@ -322,12 +332,14 @@ impl TicketsInternal for Tickets {
                 .filter(|ticket| ticket.payment_id == message.payment_id)
                 .filter(|ticket| message.ticket_ids.is_empty() || message.ticket_ids.contains(&ticket.id))
                 .collect();
-            if named.iter().any(|ticket| ticket.state() == TicketState::CheckedIn) {
+            let used = |ticket: &&mut Ticket| ticket.state() == TicketState::CheckedIn;
+            if named.iter().any(used) && !message.leave_checked_in {
                 return refused(Reason::TicketAlreadyCheckedIn);
             }
-            for ticket in &mut named {
-                ticket.set_state(TicketState::Void);
-            }
+            named
+                .iter_mut()
+                .filter(|ticket| !used(ticket))
+                .for_each(|ticket| ticket.set_state(TicketState::Void));
             Ok(VoidTicketsResponse { tickets: named.into_iter().map(|ticket| ticket.clone()).collect() })
         })
         .await

@@ -20,11 +20,11 @@ impl World {
         RefundRequest { payment_id: payment.id.clone(), request_id: self.key(), ..RefundRequest::default() }
     }
 
-    fn by_amount(&self, payment: &Payment, minor: i64) -> RefundRequest {
+    pub(super) fn by_amount(&self, payment: &Payment, minor: i64) -> RefundRequest {
         RefundRequest { amount: Some(euro(minor)), ..self.everything(payment) }
     }
 
-    fn by_tickets(&self, payment: &Payment, tickets: &[usize]) -> RefundRequest {
+    pub(super) fn by_tickets(&self, payment: &Payment, tickets: &[usize]) -> RefundRequest {
         let ticket_ids = tickets.iter().map(|index| payment.ticket_ids[*index].clone()).collect();
         RefundRequest { ticket_ids, ..self.everything(payment) }
     }
@@ -35,7 +35,7 @@ impl World {
     }
 
     /// The seats of a payment that were freed.
-    fn freed(&self, payment: &Payment) -> Vec<String> {
+    pub(super) fn freed(&self, payment: &Payment) -> Vec<String> {
         let held = self.reservations.held.lock().unwrap();
         let seats = held[&payment.reservation_id].seats.iter();
         seats.filter(|seat| seat.freed).map(|seat| seat.label.clone()).collect()
@@ -154,7 +154,7 @@ both_engines! {
         let paid = world.paid(&buyer, &[1000]).await;
         let outcome = async |caller| reason(&world.refund(&caller, &world.everything(&paid)).await);
         assert_eq!(outcome(moviebooking_auth::Caller::Anonymous).await, Some(Reason::Unauthenticated));
-        assert_eq!(outcome(buyer).await, Some(Reason::PermissionDenied));
+        assert_eq!(outcome(buyer).await, Some(Reason::RefundNotAllowed));
         assert_eq!(outcome(customer()).await, Some(Reason::PaymentNotFound));
         assert_eq!(outcome(staff_elsewhere()).await, Some(Reason::PaymentNotFound));
         world.refund(&staff(), &world.everything(&paid)).await.unwrap();

@@ -41,6 +41,7 @@ use uuid::Uuid;
 use super::neighbours::{Fault, Faults, Reservations, Tickets};
 use crate::{
     Limits, Service,
+    cancellation::Cancellation,
     provider::{
         Authorisation, Charged, Found, Notice, Operation, Provider, ProviderError, TransactionPage,
         TransactionQuery, Webhook, WebhookRefused, sandbox::Sandbox,
@@ -150,6 +151,7 @@ impl World {
             clock: Arc::clone(&clock),
         };
         let tickets = Tickets {
+            policy: Arc::default(),
             issued: Arc::new(Mutex::default()),
             faults: Arc::clone(&faults),
             clock: Arc::clone(&clock),
@@ -180,6 +182,12 @@ impl World {
     pub(super) fn refunding(&self) -> Refunding {
         let Checkout { store, provider, neighbours, clock } = self.checkout();
         Refunding { store, provider, neighbours, clock }
+    }
+
+    /// The refunds of cancelled showtimes alone, to be stopped anywhere.
+    pub(super) fn cancellation(&self) -> Cancellation {
+        let clock: SharedClock = self.clock.clone();
+        Cancellation { store: self.service.store.clone(), clock }
     }
 
     fn provider(&self) -> Arc<dyn Provider> {
@@ -282,7 +290,8 @@ impl World {
         for _ in 0..40 {
             self.service.tick().await.unwrap();
             let open = "SELECT 1 AS one FROM payments WHERE due_at IS NOT NULL \
-                 UNION ALL SELECT 1 AS one FROM refunds WHERE due_at IS NOT NULL";
+                 UNION ALL SELECT 1 AS one FROM refunds WHERE due_at IS NOT NULL \
+                 UNION ALL SELECT 1 AS one FROM cancelled_showtimes WHERE due_at IS NOT NULL";
             if sql(open).fetch_all(&self.db).await.unwrap().is_empty() {
                 return;
             }
@@ -312,6 +321,7 @@ impl World {
     pub(super) async fn check(&self) {
         let bank = self.bank_payments().await;
         let rows = sql("SELECT * FROM payments").fetch_all(&self.db).await.unwrap();
+        self.check_exchanges(&rows).await;
         let mut bought = 0;
         let mut known = 0;
         for row in &rows {
@@ -321,7 +331,11 @@ impl World {
             assert!(payment.token.is_none(), "{id} keeps its token");
             assert_eq!(payment.refunded, payment.refund_reserved, "{id}");
             let at_bank = bank.get(&id.uuid()).copied();
-            known += usize::from(at_bank.is_some());
+            // The bank is not asked to move nothing.
+            let free =
+                AtBank { authorised: 0, captured: 0, refunded: 0, voided: payment.state.name() == "VOIDED" };
+            let at_bank = if amount == 0 { at_bank.or(Some(free)) } else { at_bank };
+            known += usize::from(bank.contains_key(&id.uuid()));
             let issued = self.tickets.issued.lock().unwrap().clone();
             let tickets: Vec<_> =
                 issued.iter().filter(|ticket| ticket.payment_id == id.to_string()).collect();
@@ -345,15 +359,24 @@ impl World {
                     let refunded = payment.refunded;
                     let expected = AtBank { authorised: amount, captured: amount, refunded, voided: false };
                     assert_eq!(at_bank, Some(expected), "{id}");
-                    assert_eq!(state == "COMPLETED", refunded == 0, "{id}");
-                    assert_eq!(state == "REFUNDED", refunded == amount, "{id}");
+                    let worth = if payment.failure.is_some() { 0 } else { payment.carried_in() };
+                    let back = refunded + payment.carried_back;
+                    assert_eq!(state == "REFUNDED", back == amount + worth, "{id}");
+                    assert!(state != "COMPLETED" || back == 0, "{id}");
                     let void = tickets.iter().all(|ticket| ticket.state() == TicketState::Void);
                     let whole = tickets.len() == reservation.seats.len();
                     assert!(if payment.failure.is_some() { void } else { whole }, "{id}");
                     assert!(sold, "{id}");
                     for ticket in tickets {
                         let seat = reservation.seats.iter().find(|seat| seat.label == ticket.seat).unwrap();
-                        assert_eq!(ticket.state() == TicketState::Void, seat.freed, "{id} {}", seat.label);
+                        // Tickets of a cancelled showtime are paid back even if they were let in.
+                        let back = ticket.state() != TicketState::Valid;
+                        assert_eq!(
+                            back && (seat.freed || ticket.state() == TicketState::Void),
+                            seat.freed,
+                            "{id} {}",
+                            seat.label
+                        );
                     }
                 }
                 state => panic!("{id} is left {state}"),
@@ -361,6 +384,21 @@ impl World {
         }
         assert_eq!(self.tickets.issued.lock().unwrap().len(), bought, "a ticket without a payment");
         assert_eq!(bank.len(), known, "the bank has a payment that payments has not");
+    }
+
+    /// What payments have paid for others is what the others say that they brought over.
+    async fn check_exchanges(&self, rows: &[moviebooking_store::Row]) {
+        let payments: Vec<_> = rows.iter().map(|row| crate::payment::Payment::read(row).unwrap()).collect();
+        for payment in &payments {
+            let others = payments.iter().filter(|other| other.failure.is_none());
+            let brought =
+                others.filter(|other| other.exchange.is_some_and(|exchange| exchange.of == payment.id));
+            let brought: i64 = brought.map(crate::payment::Payment::carried_left).sum();
+            assert_eq!(payment.carried_out, brought, "{}", payment.id);
+            assert!(payment.left() >= 0, "{}", payment.id);
+        }
+        let open = "SELECT id FROM refunds WHERE state IN ('EXCHANGING', 'EXCHANGED')";
+        assert!(sql(open).fetch_all(&self.db).await.unwrap().is_empty(), "an exchange has no end");
     }
 
     async fn bank_payments(&self) -> HashMap<Uuid, AtBank> {

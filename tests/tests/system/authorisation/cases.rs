@@ -139,7 +139,21 @@ pub(crate) async fn case(world: &World, rpc: &str) -> Option<Case> {
         "PaymentsService.GetPayment" => (OWN_PURCHASE_OR_STAFF, json!({"id": world.payment})),
         "PaymentsService.Refund" => {
             let amount = json!({"amountMinor": "1", "currencyCode": "EUR"});
-            (STAFF_OF_THE_PURCHASE, json!({"paymentId": world.payment, "amount": amount, "requestId": key()}))
+            // Buyers return tickets; amounts are for staff.
+            ("UNDNAA", json!({"paymentId": world.payment, "amount": amount, "requestId": key()}))
+        }
+
+        "PaymentsService.Exchange" => {
+            let hold = world.new_hold().await;
+            let request = json!({
+                "paymentId": world.payment, "ticketIds": [uuid::Uuid::now_v7()], "reservationId": hold["id"], "requestId": key(),
+            });
+            ("UNANDD", request)
+        }
+        "PaymentsService.GetShowtimeRefunds" => {
+            let showtime = world.system.showtime().await;
+            world.system.staff().await.post(&format!("/showtimes/{showtime}/cancel"), json!({})).await.ok();
+            (THEATER_STAFF, json!({"showtimeId": showtime}))
         }
         "PaymentsService.ResumePayment" | "PaymentsService.CompensatePayment" => {
             (ADMIN_ONLY, json!({"paymentId": world.payment}))
