@@ -9,7 +9,9 @@
 )]
 
 mod command;
+mod compose;
 mod edges;
+mod images;
 mod openapi;
 mod processes;
 mod runner;
@@ -21,7 +23,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use moviebooking_launch::docker::Docker;
+
+use crate::images::ImagesArgs;
 use crate::steps::Step;
+use crate::tools::Cache;
 use crate::workspace::Workspace;
 
 /// The project's own tasks, run as `cargo xtask TASK`.
@@ -34,7 +40,7 @@ enum Task {
         /// ($MOVIEBOOKING_CACHE, or moviebooking in $XDG_CACHE_HOME or ~/.cache)
         #[arg(long)]
         install: bool,
-        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated tests]
+        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated tests compose]
         #[arg(value_name = "STEP")]
         steps: Vec<Step>,
     },
@@ -48,6 +54,8 @@ enum Task {
     },
     /// Stop what `up` runs
     Down,
+    /// Build the container images: services, gateway, one-process edition
+    Images(ImagesArgs),
 }
 
 fn main() -> ExitCode {
@@ -70,5 +78,6 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Openapi => openapi::rewrite(&workspace),
         Task::Up { demo } => processes::up(&workspace, demo),
         Task::Down => processes::down(&workspace),
+        Task::Images(args) => images::build(&workspace, &Cache::locate()?, &args, &Docker::OfTheMachine),
     }
 }

@@ -5,9 +5,9 @@ use std::process::Command;
 use clap::ValueEnum;
 use moviebooking_launch::PrivatePostgres;
 
-use crate::tools::{Cache, GoProgram, Tool};
+use crate::tools::{Cache, CargoProgram, GoProgram, RootFs, Tool};
 use crate::workspace::Workspace;
-use crate::{command, edges, openapi};
+use crate::{command, compose, edges, openapi};
 
 /// Names the PostgreSQL server on which tests make their databases. If it is not set, a private server is started for
 /// them. Tests that start processes start one for those either way.
@@ -36,6 +36,8 @@ pub(crate) enum Step {
     Generated,
     /// Every test, on both database engines, over all protocols
     Tests,
+    /// The images, and docker-compose.yml on a Docker daemon
+    Compose,
     /// Only that part of `tests` which sends what schemathesis generates
     Schemathesis,
     /// Only that part of `tests` which uses the gRPC-Web clients from npm
@@ -44,8 +46,16 @@ pub(crate) enum Step {
 
 impl Step {
     /// The whole run, what fails fastest first. `Tests` contains `Schemathesis` and `GrpcWeb`.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Fmt, Self::Edges, Self::Deny, Self::Clippy, Self::Docs, Self::Generated, Self::Tests];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Fmt,
+        Self::Edges,
+        Self::Deny,
+        Self::Clippy,
+        Self::Docs,
+        Self::Generated,
+        Self::Tests,
+        Self::Compose,
+    ];
 
     /// The name on the command line.
     pub(crate) fn name(self) -> String {
@@ -57,9 +67,19 @@ impl Step {
         match self {
             Self::Fmt | Self::Clippy => vec![Tool::RustComponents],
             Self::Edges | Self::Docs | Self::Generated => vec![],
-            Self::Deny => vec![Tool::CargoDeny],
+            Self::Deny => vec![Tool::Cargo(CargoProgram::Deny)],
             Self::Schemathesis => vec![Tool::Python, Tool::Schemathesis],
             Self::GrpcWeb => vec![Tool::Node, Tool::GrpcWebClient],
+            Self::Compose => vec![
+                Tool::Docker,
+                Tool::Buildah,
+                Tool::Binutils,
+                Tool::Go,
+                Tool::GoProgram(GoProgram::DockerCompose),
+                Tool::Cargo(CargoProgram::Cyclonedx),
+                Tool::RootFs(RootFs::Base),
+                Tool::RootFs(RootFs::Postgres),
+            ],
             Self::Tests => {
                 let mut tools = vec![Tool::Poppler, Tool::Rsvg, Tool::Zbar, Tool::Postgres];
                 tools.extend(Self::Schemathesis.tools());
@@ -77,7 +97,7 @@ impl Step {
             Self::Fmt => command::run(workspace.cargo().args(["fmt", "--all", "--check"])),
             Self::Edges => edges::check(workspace),
             Self::Deny => command::run(
-                Command::new(cache.cargo_deny())
+                Command::new(CargoProgram::Deny.path(cache))
                     .current_dir(&workspace.root)
                     .args(["check", "bans", "licenses", "sources"]),
             ),
@@ -104,6 +124,7 @@ impl Step {
                 }
                 command::run(&mut test)
             }
+            Self::Compose => compose::test(workspace, cache),
             Self::Schemathesis => {
                 command::run(test(workspace, cache)?.args(["--test", "system", "schemathesis::"]))
             }
