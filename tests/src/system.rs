@@ -72,7 +72,7 @@ impl System {
     }
 
     /// The platform that listens here, with the demo cinema.
-    pub(crate) fn at(address: SocketAddr, accounts: Accounts) -> Self {
+    pub fn at(address: SocketAddr, accounts: Accounts) -> Self {
         Self {
             address,
             accounts,

@@ -1,10 +1,11 @@
-//! Starts a private PostgreSQL and the platform's processes on this machine, for development and tests.
+//! Starts a private PostgreSQL, a private Docker and the platform's processes on this machine, for development and tests.
 //!
 //! Everything that is started here ends with whoever started it, however that ends: each program has a supervisor, a
 //! shell that waits for the end of a pipe of which only the starter holds the other end.
 
 pub mod command;
 mod demo;
+pub mod docker;
 mod platform;
 pub mod postgres;
 mod process;

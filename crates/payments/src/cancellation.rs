@@ -9,7 +9,7 @@
 //! have closed the showtime before, so no checkout that begins later can be completed; those that are under way are waited
 //! for, as are refunds and exchanges that may give their tickets back.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use moviebooking_auth::Caller;
 use moviebooking_domain::{
     clock::SharedClock,

@@ -11,8 +11,10 @@
 mod bench;
 mod chaos;
 mod command;
+mod compose;
 mod edges;
 mod generated;
+mod images;
 mod processes;
 mod runner;
 mod steps;
@@ -23,7 +25,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use moviebooking_launch::docker::Docker;
+
+use crate::images::ImagesArgs;
 use crate::steps::Step;
+use crate::tools::Cache;
 use crate::workspace::Workspace;
 
 /// The project's own tasks, run as `cargo xtask TASK`.
@@ -36,7 +42,7 @@ enum Task {
         /// ($MOVIEBOOKING_CACHE, or moviebooking in $XDG_CACHE_HOME or ~/.cache)
         #[arg(long)]
         install: bool,
-        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated tests chaos]
+        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated tests chaos compose]
         #[arg(value_name = "STEP")]
         steps: Vec<Step>,
     },
@@ -65,6 +71,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
         words: Vec<String>,
     },
+    /// Build the container images: services, gateway, one-process edition
+    Images(ImagesArgs),
 }
 
 fn main() -> ExitCode {
@@ -89,5 +97,6 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Down => processes::down(&workspace),
         Task::Chaos { words } => chaos::run(&workspace, &words),
         Task::Bench { words } => bench::run(&workspace, &words),
+        Task::Images(args) => images::build(&workspace, &Cache::locate()?, &args, &Docker::OfTheMachine),
     }
 }

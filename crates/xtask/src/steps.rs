@@ -5,9 +5,9 @@ use std::process::Command;
 use clap::ValueEnum;
 use moviebooking_launch::PrivatePostgres;
 
-use crate::tools::{Cache, GoProgram, Tool};
+use crate::tools::{Cache, CargoProgram, GoProgram, RootFs, Tool};
 use crate::workspace::Workspace;
-use crate::{chaos, command, edges, generated};
+use crate::{chaos, command, compose, edges, generated};
 
 /// Names the PostgreSQL server on which tests make their databases. If it is not set, a private server is started for
 /// them. Tests that start processes start one for those either way.
@@ -38,6 +38,8 @@ pub(crate) enum Step {
     Tests,
     /// The short campaign: bookings while processes are killed, then everything is checked
     Chaos,
+    /// The images, and docker-compose.yml on a Docker daemon
+    Compose,
     /// Only that part of `tests` which sends what schemathesis generates
     Schemathesis,
     /// Only that part of `tests` which uses the gRPC-Web clients from npm
@@ -55,6 +57,7 @@ impl Step {
         Self::Generated,
         Self::Tests,
         Self::Chaos,
+        Self::Compose,
     ];
 
     /// The name on the command line.
@@ -67,10 +70,20 @@ impl Step {
         match self {
             Self::Fmt | Self::Clippy => vec![Tool::RustComponents],
             Self::Edges | Self::Docs | Self::Generated => vec![],
-            Self::Deny => vec![Tool::CargoDeny],
+            Self::Deny => vec![Tool::Cargo(CargoProgram::Deny)],
             Self::Schemathesis => vec![Tool::Python, Tool::Schemathesis],
             Self::GrpcWeb => vec![Tool::Node, Tool::GrpcWebClient],
             Self::Chaos => vec![Tool::Postgres],
+            Self::Compose => vec![
+                Tool::Docker,
+                Tool::Buildah,
+                Tool::Binutils,
+                Tool::Go,
+                Tool::GoProgram(GoProgram::DockerCompose),
+                Tool::Cargo(CargoProgram::Cyclonedx),
+                Tool::RootFs(RootFs::Base),
+                Tool::RootFs(RootFs::Postgres),
+            ],
             Self::Tests => {
                 let mut tools = vec![Tool::Poppler, Tool::Rsvg, Tool::Zbar, Tool::Postgres];
                 tools.extend(Self::Schemathesis.tools());
@@ -88,7 +101,7 @@ impl Step {
             Self::Fmt => command::run(workspace.cargo().args(["fmt", "--all", "--check"])),
             Self::Edges => edges::check(workspace),
             Self::Deny => command::run(
-                Command::new(cache.cargo_deny())
+                Command::new(CargoProgram::Deny.path(cache))
                     .current_dir(&workspace.root)
                     .args(["check", "bans", "licenses", "sources"]),
             ),
@@ -116,6 +129,7 @@ impl Step {
                 command::run(&mut test)
             }
             Self::Chaos => chaos::run(workspace, &chaos::SHORT),
+            Self::Compose => compose::test(workspace, cache),
             Self::Schemathesis => {
                 command::run(test(workspace, cache)?.args(["--test", "system", "schemathesis::"]))
             }

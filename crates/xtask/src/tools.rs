@@ -1,21 +1,24 @@
 //! The programs the test run needs beyond Rust: how to find each, and how to install it.
 
-mod cargo_deny;
+mod cargo;
 mod debian;
 mod go;
 mod npm;
 mod python;
+mod rootfs;
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
-use moviebooking_launch::postgres;
+use moviebooking_launch::{docker, postgres};
 
 use crate::command;
 use crate::workspace::Workspace;
 
+pub(crate) use cargo::Program as CargoProgram;
 pub(crate) use go::Program as GoProgram;
+pub(crate) use rootfs::RootFs;
 
 /// The folder outside the checkout where tools of pinned versions live.
 pub(crate) struct Cache(PathBuf);
@@ -30,11 +33,6 @@ impl Cache {
             .context("set MOVIEBOOKING_CACHE to a folder for tools: neither it nor HOME is set")?;
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         Ok(Self(folder))
-    }
-
-    /// The cargo-deny program.
-    pub(crate) fn cargo_deny(&self) -> PathBuf {
-        cargo_deny::folder(self).join("bin").join("cargo-deny")
     }
 
     /// The schemathesis program.
@@ -64,12 +62,20 @@ pub(crate) enum Tool {
     Python,
     /// Generates requests from the OpenAPI document
     Schemathesis,
-    /// Checks dependencies
-    CargoDeny,
+    /// A program that comes as a crate
+    Cargo(CargoProgram),
     /// Builds the programs that come as Go modules
     Go,
     /// A program that comes as a Go module
     GoProgram(GoProgram),
+    /// A Docker daemon, or what it takes to run one
+    Docker,
+    /// Builds images without a daemon
+    Buildah,
+    /// Makes an image's programs small
+    Binutils,
+    /// What the tests' images begin with
+    RootFs(RootFs),
 }
 
 impl Tool {
@@ -93,9 +99,16 @@ impl Tool {
             Self::GrpcWebClient => npm::find_packages(workspace),
             Self::Python => python::find_python(),
             Self::Schemathesis => python::find_schemathesis(cache),
-            Self::CargoDeny => cargo_deny::find(cache),
+            Self::Cargo(program) => program.find(cache),
             Self::Go => go::find_go(),
             Self::GoProgram(program) => program.find(cache),
+            Self::Docker if docker::machine_has_docker() => Ok(()),
+            Self::Docker => {
+                ["docker", "dockerd", "iptables", "ip", "nsenter"].into_iter().try_for_each(on_path)
+            }
+            Self::Buildah => on_path("buildah"),
+            Self::Binutils => on_path("strip"),
+            Self::RootFs(root) => root.find(cache),
         }
     }
 
@@ -108,7 +121,11 @@ impl Tool {
             Self::Zbar => &["zbar-tools"],
             Self::Node => &["nodejs", "npm"],
             Self::Python => &["python3", "python3-venv"],
-            Self::RustComponents | Self::GrpcWebClient | Self::Schemathesis | Self::CargoDeny => &[],
+            Self::Docker => &["docker.io", "iptables", "iproute2", "util-linux"],
+            Self::Buildah => &["buildah"],
+            Self::Binutils => &["binutils"],
+            Self::RootFs(_) => &["mmdebstrap"],
+            Self::RustComponents | Self::GrpcWebClient | Self::Schemathesis | Self::Cargo(_) => &[],
             Self::Go | Self::GoProgram(_) => &[],
         }
     }
@@ -121,15 +138,11 @@ impl Tool {
             }
             Self::GrpcWebClient => npm::install_packages(workspace),
             Self::Schemathesis => python::install_schemathesis(cache),
-            Self::CargoDeny => cargo_deny::install(cache),
+            Self::Cargo(program) => program.install(cache),
+            Self::RootFs(root) => root.install(cache),
             Self::GoProgram(program) => program.install(cache),
-            Self::Postgres
-            | Self::Poppler
-            | Self::Rsvg
-            | Self::Zbar
-            | Self::Node
-            | Self::Python
-            | Self::Go => Ok(()),
+            // Debian packages, and Go, which no package brings in the version that is needed.
+            _ => Ok(()),
         }
     }
 
@@ -139,12 +152,11 @@ impl Tool {
             Self::RustComponents => "rustup component add rustfmt clippy".to_owned(),
             Self::GrpcWebClient => "npm ci, in tests/grpc-web".to_owned(),
             Self::Schemathesis => "a Python virtual environment".to_owned(),
-            Self::CargoDeny => "cargo install".to_owned(),
+            Self::Cargo(_) => "cargo install".to_owned(),
+            Self::RootFs(_) => "made by mmdebstrap, a Debian package".to_owned(),
             Self::Go => "Debian's is too old: https://go.dev/dl".to_owned(),
             Self::GoProgram(_) => "go build".to_owned(),
-            Self::Postgres | Self::Poppler | Self::Rsvg | Self::Zbar | Self::Node | Self::Python => {
-                format!("Debian: {}", self.debian_packages().join(" "))
-            }
+            _ => format!("Debian: {}", self.debian_packages().join(" ")),
         }
     }
 }

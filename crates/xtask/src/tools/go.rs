@@ -19,6 +19,8 @@ pub(crate) enum Program {
     NatsServer,
     /// Answers as Stripe's API does
     StripeMock,
+    /// The compose command, which Debian's Docker comes without
+    DockerCompose,
 }
 
 /// Where a program comes from.
@@ -28,6 +30,8 @@ struct Source {
     version: &'static str,
     /// The folder of the program in the module: `/cmd`
     package: &'static str,
+    /// The variable of the program that says its version, where nothing else does
+    version_symbol: Option<&'static str>,
 }
 
 impl Program {
@@ -36,6 +40,7 @@ impl Program {
         match self {
             Self::NatsServer => "MOVIEBOOKING_TEST_NATS_SERVER",
             Self::StripeMock => "MOVIEBOOKING_TEST_STRIPE_MOCK",
+            Self::DockerCompose => "MOVIEBOOKING_TEST_DOCKER_COMPOSE",
         }
     }
 
@@ -46,12 +51,21 @@ impl Program {
                 module: "github.com/nats-io/nats-server/v2",
                 version: "v2.14.9",
                 package: "",
+                version_symbol: None,
             },
             Self::StripeMock => Source {
                 name: "stripe-mock",
                 module: "github.com/stripe/stripe-mock",
                 version: "v0.197.0",
                 package: "",
+                version_symbol: None,
+            },
+            Self::DockerCompose => Source {
+                name: "docker-compose",
+                module: "github.com/docker/compose/v2",
+                version: "v2.40.3",
+                package: "/cmd",
+                version_symbol: Some("github.com/docker/compose/v2/internal.Version"),
             },
         }
     }
@@ -78,17 +92,20 @@ impl Program {
     /// Builds it in a module of its own, which only requires the program's: `go install` refuses a program whose module
     /// replaces or excludes others.
     pub(super) fn install(self, cache: &Cache) -> anyhow::Result<()> {
-        let Source { name, module, version, package } = self.source();
+        let Source { name, module, version, package, version_symbol } = self.source();
         let folder = self.folder(cache);
         let described =
             format!("module moviebooking.test/{name}\n\ngo 1.24.0\n\nrequire {module} {version}\n");
         fs::create_dir_all(&folder)
             .and_then(|()| fs::write(folder.join("go.mod"), described))
             .with_context(|| format!("cannot write {}", folder.display()))?;
+        let version_flag = version_symbol.map(|symbol| format!(" -X {symbol}={version}"));
         command::run(
             Command::new("go")
                 .current_dir(&folder)
-                .args(["build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", name])
+                .args(["build", "-mod=mod", "-trimpath", "-ldflags"])
+                .arg(format!("-s -w{}", version_flag.unwrap_or_default()))
+                .args(["-o", name])
                 .arg(format!("{module}{package}"))
                 .env("CGO_ENABLED", "0"),
         )

@@ -1,0 +1,191 @@
+//! The platform under docker compose, from nothing to a ticket, over a crash, a restart of its database and another start.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    process::{Command, Output},
+    time::Duration,
+};
+
+use moviebooking_launch::wait_until;
+use moviebooking_standalone::Accounts;
+use moviebooking_tests::{Rest, System};
+use serde_json::{Value, json};
+
+use crate::docker::{docker, inspect, said, variable};
+
+/// Where `docker-compose.yml` publishes the gateway.
+const GATEWAY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 3000);
+
+/// How long the platform may take to be as it should again.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The platform; dropping it removes everything.
+struct Compose;
+
+impl Compose {
+    fn run(arguments: &[&str]) -> Output {
+        Command::new(variable("MOVIEBOOKING_TEST_DOCKER_COMPOSE"))
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+            .args(["--project-name", "moviebooking-test", "--progress", "quiet", "--profile", "demo"])
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    fn ok(arguments: &[&str]) -> String {
+        said(&Self::run(arguments), &format!("docker compose {arguments:?}"))
+    }
+
+    /// Starts everything, and waits until it is healthy.
+    fn up() -> Self {
+        let platform = Self;
+        let started = Self::run(&["up", "--detach", "--no-build", "--wait"]);
+        // To wait is to fail where something ends, as what makes the demo does: what counts is the state after that.
+        let failed = || {
+            let text = [started.stdout.as_slice(), started.stderr.as_slice()].concat();
+            format!("{}\n{}", String::from_utf8_lossy(&text), Self::ok(&["logs", "--tail=20"]))
+        };
+        let demo_ended = || Ok(platform.container("demo")["State"]["Status"] == "exited");
+        wait_until(PATIENCE, "the demo is made", demo_ended)
+            .unwrap_or_else(|error| panic!("{error}\n{}", failed()));
+        assert_eq!(platform.container("demo")["State"]["ExitCode"], 0, "{}", failed());
+        platform
+    }
+
+    fn container(&self, service: &str) -> Value {
+        let id = Self::ok(&["ps", "--all", "--quiet", service]);
+        if id.trim().is_empty() { Value::Null } else { inspect(id.trim()) }
+    }
+
+    fn containers(&self) -> Vec<Value> {
+        Self::ok(&["ps", "--all", "--quiet"]).lines().map(inspect).collect()
+    }
+
+    fn is_healthy(&self, service: &str) -> bool {
+        self.container(service)["State"]["Health"]["Status"] == "healthy"
+    }
+
+    fn accounts(&self) -> Accounts {
+        let folder = tempfile::tempdir().unwrap();
+        Self::ok(&["cp", "demo:/run/demo/demo-accounts.env", folder.path().to_str().unwrap()]);
+        Accounts::read(folder.path()).unwrap().unwrap()
+    }
+}
+
+impl Drop for Compose {
+    fn drop(&mut self) {
+        Self::run(&["down", "--volumes", "--timeout=30"]);
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_is_bought_and_nothing_is_lost() {
+    let platform = Compose::up();
+    let system = System::at(GATEWAY, platform.accounts());
+    let customer = system.customer().await;
+    let ticket = buy(&system, &customer).await;
+
+    confined(&platform);
+    only_the_gateway_is_published(&platform);
+    no_secret_shows(&platform);
+
+    // A process that crashes is there again; what it knew is in its database.
+    let before = platform.container("reservations");
+    let process = before["State"]["Pid"].to_string();
+    said(&Command::new("kill").args(["-KILL", &process]).output().unwrap(), "kill");
+    let restarted = || {
+        let now = platform.container("reservations");
+        Ok(now["State"]["StartedAt"] != before["State"]["StartedAt"] && platform.is_healthy("reservations"))
+    };
+    wait_until(PATIENCE, "reservations is there again", restarted).unwrap();
+    buy(&system, &customer).await;
+
+    // Its database goes and comes.
+    Compose::ok(&["restart", "postgres"]);
+    let healthy = || {
+        Ok(["payments", "reservations", "tickets", "gateway"]
+            .into_iter()
+            .all(|name| platform.is_healthy(name)))
+    };
+    wait_until(PATIENCE, "all is healthy", healthy).unwrap();
+    buy(&system, &customer).await;
+
+    // Everything ends and is started anew, on the same volumes.
+    Compose::ok(&["down", "--timeout=30"]);
+    let again = Compose::up();
+    std::mem::forget(platform);
+    let customer = System::at(GATEWAY, again.accounts()).customer().await;
+    assert_eq!(customer.get(&format!("/tickets/{ticket}")).await.ok()["state"], "VALID");
+    buy(&system, &customer).await;
+}
+
+/// Holds two seats, pays, and gives the id of a ticket.
+async fn buy(system: &System, customer: &Rest) -> String {
+    let wanted =
+        json!({"showtimeId": system.showtime().await, "bestAvailable": {"count": 2, "together": true}});
+    let hold = customer.post("/reservations", wanted).await.ok();
+    let charge = json!({"reservationId": hold["id"], "amount": hold["total"], "paymentToken": "tok_approve"});
+    let payment = customer.post("/payments/charge", charge).await.ok();
+    assert_eq!(payment["state"], "COMPLETED", "{payment}");
+    let ticket = payment["ticketIds"][0].as_str().unwrap().to_owned();
+    // Drawn with fonts that are in the program: there is nowhere else to take them from.
+    let pdf = customer.get(&format!("/tickets/{ticket}/pdf")).await;
+    assert!(pdf.bytes.starts_with(b"%PDF-"), "{}", pdf.status);
+    ticket
+}
+
+/// Each container has a read-only root, no capabilities to speak of, and no way to get any.
+fn confined(platform: &Compose) {
+    for container in platform.containers() {
+        let (name, host) = (&container["Name"], &container["HostConfig"]);
+        assert_eq!(host["ReadonlyRootfs"], true, "{name}");
+        assert_eq!(host["CapDrop"], json!(["ALL"]), "{name}");
+        assert_eq!(host["SecurityOpt"], json!(["no-new-privileges:true"]), "{name}");
+        assert_eq!(host["Privileged"], false, "{name}");
+        let is_setup = ["secrets", "databases"]
+            .iter()
+            .any(|setup| name.as_str().is_some_and(|name| name.contains(&format!("-{setup}-"))));
+        assert!(
+            is_setup || !["", "0", "root"].contains(&container["Config"]["User"].as_str().unwrap()),
+            "{name}"
+        );
+    }
+}
+
+fn only_the_gateway_is_published(platform: &Compose) {
+    for container in platform.containers() {
+        let (name, bindings) = (&container["Name"], &container["HostConfig"]["PortBindings"]);
+        if name.as_str().is_some_and(|name| name.contains("-gateway-")) {
+            assert_eq!(bindings, &json!({"3000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "3000"}]}));
+        } else {
+            assert!(bindings.as_object().is_none_or(serde_json::Map::is_empty), "{name}: {bindings}");
+        }
+    }
+}
+
+/// No secret is in a container's configuration, its processes' command lines, its logs or an image.
+fn no_secret_shows(platform: &Compose) {
+    let folder = tempfile::tempdir().unwrap();
+    Compose::ok(&["cp", "secrets:/secrets/all", folder.path().to_str().unwrap()]);
+    let files: Vec<_> =
+        std::fs::read_dir(folder.path().join("all")).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(files.len() >= 10, "{files:?}");
+    let secrets: Vec<String> = files.iter().map(|file: &std::path::PathBuf| read(file)).collect();
+    assert!(secrets.iter().all(|secret| secret.len() >= 32));
+    let mut shown = Compose::ok(&["logs", "--no-color"]);
+    for container in platform.containers() {
+        shown.push_str(&container.to_string());
+        if container["State"]["Running"] == true {
+            shown.push_str(&docker(&["top", container["Id"].as_str().unwrap(), "-eo", "pid,args"]));
+        }
+    }
+    assert!(shown.contains("/usr/local/bin/moviebooking"));
+    for (file, secret) in files.iter().zip(secrets) {
+        assert!(!shown.contains(&secret), "{}", file.display());
+    }
+}
+
+fn read(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap()
+}
