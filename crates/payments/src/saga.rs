@@ -285,7 +285,7 @@ impl Checkout {
             }
             Action::OfferSeats => return self.offer(payment).await,
             Action::VoidTickets => {
-                self.neighbours.void(payment.id, &[], "the payment was given up").await?;
+                self.neighbours.void(payment.id, &[], "the payment was given up", false).await?;
                 return Ok(Effect::Done);
             }
             Action::FindAuthorisation => {

@@ -48,7 +48,7 @@ pub(crate) enum Step {
 
 impl Step {
     /// The whole run, what fails fastest first. `Tests` contains `Schemathesis` and `GrpcWeb`.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Fmt,
         Self::Edges,
         Self::Deny,
