@@ -64,6 +64,8 @@ fn rule(method: &MethodDescriptor) -> Option<Access> {
 
 #[cfg(test)]
 mod tests {
+    use prost_reflect::prost_types::{MethodOptions, method_options::IdempotencyLevel};
+
     use super::*;
 
     #[test]
@@ -75,6 +77,33 @@ mod tests {
             let internal = method.parent_service().name().ends_with("Internal");
             assert_eq!(internal, access.level == Level::Internal, "{}", method.full_name());
             assert_eq!(internal, !access.callers.is_empty(), "{}", method.full_name());
+        }
+    }
+
+    /// Callers make a call again whose answer got lost only where the proto says that it does no harm.
+    #[test]
+    fn every_rpc_that_may_be_repeated_says_so() {
+        let level = |method: &MethodDescriptor| {
+            method.method_descriptor_proto().options.as_ref().map(MethodOptions::idempotency_level)
+        };
+        let http = POOL.get_extension_by_name("google.api.http").unwrap();
+        let behavior = POOL.get_extension_by_name("google.api.field_behavior").unwrap();
+        for method in methods() {
+            let reads = method
+                .options()
+                .get_extension(&http)
+                .as_message()
+                .is_some_and(|rule| rule.has_field_by_name("get"));
+            let has_key = method
+                .input()
+                .get_field_by_name("request_id")
+                .is_some_and(|field| field.options().has_extension(&behavior));
+            let name = method.full_name();
+            assert_eq!(reads, level(&method) == Some(IdempotencyLevel::NoSideEffects), "{name}");
+            assert!(
+                !has_key || level(&method) == Some(IdempotencyLevel::Idempotent),
+                "{name} always has a key"
+            );
         }
     }
 }

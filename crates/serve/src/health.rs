@@ -17,8 +17,11 @@ use tonic_health::{
     server::{HealthReporter, HealthService},
 };
 
-/// How often readiness is checked.
+/// How often readiness is checked while there is.
 const EVERY: Duration = Duration::from_secs(3);
+/// How soon it is checked again after it was found missing, at first and at most: a process that starts or whose database
+/// is back is sent requests at once.
+const AGAIN: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)];
 /// A check that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -40,14 +43,16 @@ impl Health {
         health
     }
 
-    /// Checks readiness every three seconds until `shutdown`, then reports not ready and returns; spawn it. A check
-    /// fails by an error or by taking more than two seconds. Only changes are logged.
+    /// Checks readiness until `shutdown`, then reports not ready and returns; spawn it. While the process is ready that
+    /// is every three seconds, and else at least every second. A check fails by an error or by taking more than two
+    /// seconds. Only changes are logged.
     pub async fn watch<E: Display>(
         self,
         check: impl AsyncFn() -> Result<(), E>,
         shutdown: CancellationToken,
     ) {
         let mut failing = false;
+        let [mut again, longest] = AGAIN;
         loop {
             let checked = tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -65,9 +70,11 @@ impl Health {
             }
             failing = failure.is_some();
             self.set_ready(!failing).await;
+            let pause = if failing { again } else { EVERY };
+            again = if failing { longest.min(again * 2) } else { AGAIN[0] };
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
         self.set_ready(false).await;

@@ -57,6 +57,7 @@ mod config;
 mod connect;
 mod crypto;
 mod exit;
+pub mod files;
 mod health;
 mod io;
 mod link;

@@ -1,14 +1,19 @@
 //! A link to another service, in this process or across the network: what generated clients are built over.
 
+mod budget;
+mod remote;
+
 use crate::{
     ConnectOptions, REQUEST_ID_HEADER, StartError,
     body::Shielded,
     connect::{channel, peer},
     current_request_id,
-    watch::{Peer, Watch},
+    watch::Watch,
 };
 use axum::{Router, routing::future::RouteFuture};
+use budget::Budget;
 use http::{HeaderValue, Request, Response};
+use remote::{Remote, RemoteCall};
 use std::{
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -31,6 +36,10 @@ const TIMEOUT_HEADER: &str = "grpc-timeout";
 /// panicked), nothing but the request itself reaches the other side (no extensions), and dropping the call cancels
 /// it. A call that carries `grpc-timeout` is given up when it runs out; the body of an answer that has begun is not
 /// cut. The id of the request being handled goes along as `x-request-id`, and its trace as `traceparent`.
+///
+/// Across the network a call that gets no answer is made again, up to three times after short random pauses, if it was
+/// never sent or its RPC may be repeated (`idempotency_level` in the proto), and for as long as most calls of the link
+/// and its clones are answered (gRPC's retry throttling).
 #[derive(Debug, Clone)]
 pub struct Link {
     target: Target,
@@ -41,7 +50,7 @@ pub struct Link {
 enum Target {
     Local(Router),
     Slot(Arc<OnceLock<Router>>),
-    Remote(Channel, Arc<Peer>),
+    Remote(Channel, Arc<Remote>),
 }
 
 /// The other end of a link that was handed out before its service existed; see [`Link::slot`].
@@ -77,7 +86,8 @@ impl Link {
     /// authorities and the options name none (78).
     pub fn connect(uri: &str, options: &ConnectOptions) -> Result<Self, StartError> {
         let channel = channel(uri, options, None)?;
-        Ok(Self { target: Target::Remote(channel, Arc::new(peer(uri))), deadline: None })
+        let remote = Remote { peer: peer(uri), budget: Budget::full() };
+        Ok(Self { target: Target::Remote(channel, Arc::new(remote)), deadline: None })
     }
 
     /// The same link with a deadline for every call: sent along as `grpc-timeout` unless the call has one of its
@@ -115,12 +125,17 @@ impl Service<Request<Body>> for Link {
         {
             headers.insert(REQUEST_ID_HEADER, id);
         }
-        let peer = if let Target::Remote(_, peer) = &self.target { Some(&**peer) } else { None };
+        let peer = if let Target::Remote(_, remote) = &self.target { Some(&remote.peer) } else { None };
         let watch = Watch::call(parts.uri.path(), headers, peer);
         let request = Request::from_parts(parts, body);
         let watched = watch.enter();
         let state = match &mut self.target {
-            Target::Remote(channel, _) => State::Remote(channel.call(request)),
+            Target::Remote(channel, remote) => {
+                // The channel that is ready makes the call, and a clone of it the next.
+                let next = channel.clone();
+                let ready = std::mem::replace(channel, next);
+                State::Remote(RemoteCall::new(Arc::clone(remote), ready, request, deadline))
+            }
             Target::Local(router) => call_local(router, request),
             Target::Slot(slot) => match slot.get() {
                 Some(router) => call_local(router, request),
@@ -141,13 +156,9 @@ pub struct LinkFuture {
     watch: Watch,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large variant is the usual one; a box is an allocation per request"
-)]
 enum State {
     Local(RouteFuture<Infallible>),
-    Remote(<Channel as Service<Request<Body>>>::Future),
+    Remote(RemoteCall),
     Failed(Option<Status>),
 }
 
@@ -163,7 +174,7 @@ impl Future for LinkFuture {
                 Ok(answer) => answer.map(|Ok(answer)| Ok(answer.map(|body| Body::new(Shielded::new(body))))),
                 Err(_) => Poll::Ready(Err(Status::internal("internal error"))),
             },
-            State::Remote(call) => Pin::new(call).poll(cx).map_err(|error| transport_status(&error)),
+            State::Remote(call) => call.poll(cx),
             State::Failed(status) => Poll::Ready(Err(status.take().unwrap_or_else(unreachable_service))),
         };
         let answer = match (answer, this.deadline) {

@@ -7,6 +7,7 @@
 //! | `moviebooking_rpc_server_duration_seconds` {service, method, code} | calls answered by this process, until the last byte |
 //! | `moviebooking_rpc_server_in_flight` {service, method} | calls being answered now |
 //! | `moviebooking_rpc_client_duration_seconds`, `moviebooking_rpc_client_in_flight` | the same of calls made through a [`Link`](crate::Link) |
+//! | `moviebooking_rpc_client_retries_total` {service, outcome} | calls that got no answer and could be made again |
 //! | `moviebooking_http_server_duration_seconds` {method, route, status} | requests to a [`Server`](crate::Server) that are no gRPC calls, and at the [edge](crate::Server::at_the_edge) all of them |
 //! | `moviebooking_http_server_in_flight` | such requests being answered now |
 //! | `moviebooking_sql_duration_seconds` {service, operation, outcome} | statements, the wait for a connection included |
@@ -24,18 +25,21 @@
 //! use moviebooking_serve::metrics::{self, IntCounterVec};
 //! use std::sync::LazyLock;
 //!
-//! static HOLDS: LazyLock<IntCounterVec> =
-//!     LazyLock::new(|| metrics::counter("moviebooking_holds_total", "Seat holds asked for.", &["outcome"]));
+//! static HOLDS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+//!     metrics::counter_of("moviebooking_holds_total", "Seat holds asked for.", "outcome", &["won", "lost"])
+//! });
 //!
 //! HOLDS.with_label_values(&["won"]).inc();
 //! ```
 
+mod domain;
 mod http;
 mod listen;
 mod process;
 mod rpc;
 mod sql;
 
+pub use domain::{counter_of, keep_fresh};
 pub use http::Route;
 pub use listen::MetricsArgs;
 pub use prometheus::{IntCounterVec, IntGaugeVec, Registry};

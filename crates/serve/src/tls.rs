@@ -9,7 +9,7 @@
 //! see [`TlsArgs::server`]. A link's plain text is in its address, `http://`.
 
 mod client;
-mod files;
+mod pem;
 mod server;
 
 pub use client::{ClientTls, UpstreamTlsArgs};

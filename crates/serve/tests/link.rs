@@ -2,14 +2,26 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use axum::{Router, body::Body, extract::Request, routing::post};
-use moviebooking_serve::{ConnectOptions, Health, Link, Server};
+use moviebooking_serve::{ConnectOptions, Health, Link, Server, metrics};
+use prost::Message as _;
+use prost_types::{
+    FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, MethodOptions, ServiceDescriptorProto,
+    method_options::IdempotencyLevel,
+};
 use std::{
     convert::Infallible,
     future::pending,
     net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
-use tokio::net::TcpListener;
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::mpsc,
+};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, service::Routes};
@@ -210,4 +222,104 @@ async fn an_address_that_is_none_is_refused_with_the_form() {
         assert_eq!(error.code(), 64, "{bad}");
         assert!(error.to_string().contains("http://host:port"), "{error}");
     }
+}
+
+/// A service whose reads may be repeated and whose writes may not.
+fn know_ledger() {
+    let method = |name: &str, level: IdempotencyLevel| MethodDescriptorProto {
+        name: Some(name.to_owned()),
+        options: Some(MethodOptions { idempotency_level: Some(level.into()), ..Default::default() }),
+        ..Default::default()
+    };
+    let service = ServiceDescriptorProto {
+        name: Some("Ledger".to_owned()),
+        method: vec![
+            method("Read", IdempotencyLevel::NoSideEffects),
+            method("Write", IdempotencyLevel::IdempotencyUnknown),
+        ],
+        ..Default::default()
+    };
+    let file = FileDescriptorProto {
+        package: Some("test".to_owned()),
+        service: vec![service],
+        ..Default::default()
+    };
+    metrics::know_methods(&FileDescriptorSet { file: vec![file] }.encode_to_vec());
+}
+
+/// A server that loses the connection over each of the first `losses` requests, and how many it has been sent.
+async fn losing(losses: usize) -> (Link, Arc<AtomicUsize>) {
+    know_ledger();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&asked);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let link = connect(listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (lose, lost) = mpsc::channel::<()>(1);
+            let seen = Arc::clone(&seen);
+            let router = Router::new().fallback(async move || {
+                if seen.fetch_add(1, Ordering::SeqCst) < losses {
+                    lose.send(()).await.unwrap();
+                    pending::<()>().await;
+                }
+                [("grpc-status", "0")]
+            });
+            tokio::spawn(async move {
+                let mut lost = lost;
+                let service = hyper_util::service::TowerToHyperService::new(router);
+                let http2 = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+                tokio::select! {
+                    _ = http2.serve_connection(hyper_util::rt::TokioIo::new(stream), service) => {}
+                    _ = lost.recv() => {}
+                }
+            });
+        }
+    });
+    (link, asked)
+}
+
+async fn call(link: &Link, method: &str) -> Code {
+    let request =
+        http::Request::post(format!("/test.Ledger/{method}")).body(tonic::body::Body::empty()).unwrap();
+    let answer = link.clone().oneshot(request).await.unwrap();
+    Code::from_bytes(answer.headers()["grpc-status"].as_bytes())
+}
+
+#[tokio::test]
+async fn a_call_whose_connection_broke_is_made_again_if_that_does_no_harm() {
+    let (link, asked) = losing(2).await;
+    assert_eq!(call(&link, "Read").await, Code::Ok);
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    let (link, asked) = losing(1).await;
+    assert_eq!(call(&link, "Write").await, Code::Unavailable);
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "it may have been carried out");
+    assert_eq!(call(&link, "Write").await, Code::Ok);
+}
+
+#[tokio::test]
+async fn calls_that_all_fail_are_hardly_more_than_were_asked_for() {
+    let (link, asked) = losing(usize::MAX).await;
+    for _ in 0..20 {
+        assert_eq!(call(&link, "Read").await, Code::Unavailable);
+    }
+    let asked = asked.load(Ordering::SeqCst);
+    assert!((21..=25).contains(&asked), "{asked} requests for 20 calls");
+}
+
+#[tokio::test]
+async fn what_was_never_sent_is_sent_when_the_service_is_there() {
+    know_ledger();
+    // The port is taken, so that nobody else gets it, and not listened on.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let link = connect(socket.local_addr().unwrap());
+    assert_eq!(call(&link, "Write").await, Code::Unavailable);
+    let listener = socket.listen(16).unwrap();
+    tokio::spawn(
+        Server::new(Router::new().fallback(async || [("grpc-status", "0")]))
+            .run(listener, CancellationToken::new()),
+    );
+    assert_eq!(call(&link, "Write").await, Code::Ok);
 }

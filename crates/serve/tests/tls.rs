@@ -11,6 +11,10 @@ use reqwest::{Certificate, Client, Version};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::net::TcpListener;
@@ -197,6 +201,78 @@ async fn a_new_certificate_is_used_and_open_connections_live_on() {
     until_trusted(&new, &url).await;
     files.pair(&old);
     until_trusted(&old, &url).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_and_client_authorities_are_replaced_while_requests_flow_without_one_failing() {
+    let (servers, old, new) = (Authority::new(), Authority::new(), Authority::new());
+    let (files, ours) = (Files::new(), Files::new());
+    let (cert, key) = files.pair(&servers);
+    let client_ca = files.write("clients.pem", &old.0.pem());
+    let address = served(&["--tls-cert", &cert, "--tls-key", &key, "--tls-client-ca", &client_ca]).await;
+    let ca = ours.write("ca.pem", &servers.0.pem());
+    let (cert, key) = ours.pair(&old);
+    let flags = ["--upstream-ca", &ca, "--upstream-cert", &cert, "--upstream-key", &key];
+    let tls = args(&flags).upstream.client().await.unwrap();
+    let options = ConnectOptions { tls, ..Default::default() };
+    let strict = Files::new();
+    let (cert, key) = strict.pair(&servers);
+    let client_ca = strict.write("clients.pem", &new.0.pem());
+    let strict = served(&["--tls-cert", &cert, "--tls-key", &key, "--tls-client-ca", &client_ca]).await;
+    let (answered, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
+    // Each asks over one connection, and over a new one each time.
+    let clients: Vec<_> = [true, false]
+        .into_iter()
+        .map(|kept| {
+            let (answered, stop, options) = (Arc::clone(&answered), stop.clone(), options.clone());
+            tokio::spawn(async move {
+                let connect = || Link::connect(&format!("https://{address}"), &options).unwrap();
+                let link = connect();
+                while !stop.is_cancelled() {
+                    ask(&if kept { link.clone() } else { connect() }).await.unwrap();
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    let flows = async || {
+        let (before, deadline) = (answered.load(Ordering::Relaxed), Instant::now() + SOON);
+        while answered.load(Ordering::Relaxed) < before + 50 {
+            assert!(Instant::now() < deadline && clients.iter().all(|client| !client.is_finished()));
+            tokio::task::yield_now().await;
+        }
+    };
+    // Whether the server lets in who has a certificate of this authority.
+    let knows = async |authority: &Authority| {
+        let theirs = Files::new();
+        let (cert, key) = theirs.pair(authority);
+        let flags = ["--upstream-ca", &ca, "--upstream-cert", &cert, "--upstream-key", &key];
+        ask(&link(address, &flags).await).await.is_ok()
+    };
+    let until = async |knows_new: bool, knows_old: bool| {
+        let deadline = Instant::now() + SOON;
+        while knows(&new).await != knows_new || knows(&old).await != knows_old {
+            assert!(Instant::now() < deadline, "the client authorities are not read again");
+        }
+    };
+    flows().await;
+    // Both authorities, then the clients' new certificate with the server's own, then the old authority goes.
+    files.write("clients.pem", &format!("{}{}", old.0.pem(), new.0.pem()));
+    until(true, true).await;
+    ours.pair(&new);
+    files.pair(&servers);
+    let (at_strict, deadline) = (format!("https://{strict}"), Instant::now() + SOON);
+    while ask(&Link::connect(&at_strict, &options).unwrap()).await.is_err() {
+        assert!(Instant::now() < deadline, "the clients' certificate is not read again");
+    }
+    flows().await;
+    files.write("clients.pem", &new.0.pem());
+    until(true, false).await;
+    flows().await;
+    stop.cancel();
+    for client in clients {
+        client.await.unwrap();
+    }
 }
 
 #[tokio::test]

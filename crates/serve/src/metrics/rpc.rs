@@ -3,7 +3,7 @@
 use super::{durations, gauge};
 use prometheus::{Histogram, HistogramVec, IntGauge, IntGaugeVec};
 use prost::Message;
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorSet, MethodOptions, method_options::IdempotencyLevel};
 use std::{
     collections::HashMap,
     sync::{LazyLock, OnceLock, PoisonError, RwLock},
@@ -37,7 +37,7 @@ pub(crate) fn code_name(code: Code) -> &'static str {
     CODES.get(code as usize).copied().unwrap_or("UNKNOWN")
 }
 
-/// A method of a known service, and where its metrics are.
+/// A method of a known service: whether it may be repeated, and where its metrics are.
 pub(crate) struct Method {
     /// The service's full name, `moviebooking.users.v1.UsersService`.
     pub(crate) service: String,
@@ -45,6 +45,8 @@ pub(crate) struct Method {
     pub(crate) name: String,
     /// Both as a request's path has them, `/moviebooking.users.v1.UsersService/GetUser`.
     pub(crate) path: String,
+    /// Whether a call may be made again that may have been carried out: what its proto says as `idempotency_level`.
+    pub(crate) idempotent: bool,
     /// Calls answered.
     pub(crate) server: Series,
     /// Calls made.
@@ -86,11 +88,12 @@ static CLIENT: LazyLock<Family> = LazyLock::new(|| Family {
 });
 
 impl Method {
-    fn new(service: &str, name: &str) -> Self {
+    fn new(service: &str, name: &str, idempotent: bool) -> Self {
         Self {
             service: service.to_owned(),
             name: name.to_owned(),
             path: format!("/{service}/{name}"),
+            idempotent,
             server: Series::new(&SERVER),
             client: Series::new(&CLIENT),
         }
@@ -120,7 +123,7 @@ impl Series {
 static METHODS: LazyLock<RwLock<HashMap<&'static str, &'static Method>>> = LazyLock::new(RwLock::default);
 
 /// Makes the methods of the services in `descriptor_set` (an encoded `google.protobuf.FileDescriptorSet`) known to
-/// metrics and traces; all others are `other` there. [`add_reflection`](crate::add_reflection) does it for what it is
+/// metrics, traces and links; all others are `other` there. [`add_reflection`](crate::add_reflection) does it for what it is
 /// given, so only a process without reflection calls this. What does not decode is passed over.
 pub fn know_methods(descriptor_set: &[u8]) {
     let Ok(set) = FileDescriptorSet::decode(descriptor_set) else { return };
@@ -132,7 +135,9 @@ pub fn know_methods(descriptor_set: &[u8]) {
                 package => format!("{package}.{}", service.name()),
             };
             for method in &service.method {
-                let method = Method::new(&name, method.name());
+                let level = method.options.as_ref().map(MethodOptions::idempotency_level);
+                let idempotent = level.is_some_and(|level| level != IdempotencyLevel::IdempotencyUnknown);
+                let method = Method::new(&name, method.name(), idempotent);
                 if !known.contains_key(&*method.path) {
                     // For the life of the process: there are as many as the program has.
                     let method: &'static Method = Box::leak(Box::new(method));
@@ -150,7 +155,7 @@ pub(crate) fn find_known(path: &str) -> Option<&'static Method> {
 
 /// The method at `path`, or the one that stands for all that are not known.
 pub(crate) fn find(path: &str) -> &'static Method {
-    static OTHER: LazyLock<Method> = LazyLock::new(|| Method::new("other", "other"));
+    static OTHER: LazyLock<Method> = LazyLock::new(|| Method::new("other", "other", false));
     find_known(path).unwrap_or_else(|| &OTHER)
 }
 

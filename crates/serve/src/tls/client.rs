@@ -1,7 +1,10 @@
 //! By what a link verifies servers, and who it says it is.
 
-use super::files::{Named, Pem, kept_current};
-use crate::StartError;
+use super::pem::Pem;
+use crate::{
+    StartError,
+    files::{Content, Named, kept_current},
+};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
 use std::{fmt, io, path::PathBuf, sync::Arc};
 use tokio::{net::TcpStream, sync::watch};
@@ -40,9 +43,9 @@ impl UpstreamTlsArgs {
             return Ok(None);
         }
         let machine = if has_ca { RootCertStore::empty() } else { roots_of_this_machine()? };
-        let build = move |pems: &[Pem]| {
-            let (ca, pair) = pems.split_at(usize::from(has_ca));
-            let roots = ca.first().map_or_else(|| Ok(machine.clone()), Pem::roots)?;
+        let build = move |files: &[Content]| {
+            let (ca, pair) = files.split_at(usize::from(has_ca));
+            let roots = ca.first().map_or_else(|| Ok(machine.clone()), |ca| Pem(ca).roots())?;
             client_config(roots, pair)
         };
         Ok(Some(ClientTls { config: kept_current(files, build).await? }))
@@ -89,15 +92,15 @@ fn roots_of_this_machine() -> Result<RootCertStore, StartError> {
 }
 
 /// `pair` is our certificate and its key, or nothing.
-fn client_config(roots: RootCertStore, pair: &[Pem]) -> Result<ClientConfig, StartError> {
+fn client_config(roots: RootCertStore, pair: &[Content]) -> Result<ClientConfig, StartError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| StartError::software(format!("TLS: {error}")))?
         .with_root_certificates(roots);
     let mut config = match pair {
         [cert, key] => builder
-            .with_client_auth_cert(cert.certificates()?, key.key()?)
-            .map_err(|error| key.mismatch(cert, &error))?,
+            .with_client_auth_cert(Pem(cert).certificates()?, Pem(key).key()?)
+            .map_err(|error| Pem(key).mismatch(Pem(cert), &error))?,
         _ => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"h2".to_vec()];

@@ -1,7 +1,10 @@
 //! A server's certificate, and whom it lets in.
 
-use super::files::{Named, Pem, kept_current};
-use crate::StartError;
+use super::pem::Pem;
+use crate::{
+    StartError,
+    files::{Content, Named, kept_current},
+};
 use rustls::{ServerConfig, crypto::aws_lc_rs, server::WebPkiClientVerifier};
 use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::{net::TcpStream, sync::watch};
@@ -75,10 +78,11 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-fn server_config(pems: &[Pem]) -> Result<ServerConfig, StartError> {
-    let [cert, key, client_ca @ ..] = pems else {
+fn server_config(files: &[Content]) -> Result<ServerConfig, StartError> {
+    let [cert, key, client_ca @ ..] = files else {
         return Err(StartError::software("a certificate and its key are two files"));
     };
+    let (cert, key) = (Pem(cert), Pem(key));
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -86,6 +90,7 @@ fn server_config(pems: &[Pem]) -> Result<ServerConfig, StartError> {
     let builder = match client_ca.first() {
         None => builder.with_no_client_auth(),
         Some(ca) => {
+            let ca = Pem(ca);
             let roots = Arc::new(ca.roots()?);
             let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
             builder.with_client_cert_verifier(verifier.map_err(|error| ca.refuse(error))?)
