@@ -10,6 +10,7 @@ mod access_token;
 mod caller;
 mod keys;
 mod layer;
+mod service_secret;
 mod service_token;
 #[cfg(test)]
 mod tests;
@@ -19,5 +20,6 @@ pub use access_token::{ACCESS_TOKEN_LIFETIME, SigningKey, SigningKeyError};
 pub use caller::{Caller, User};
 pub use keys::{Keys, KeysFromUsers};
 pub use layer::{authorise, protect};
-pub use service_token::{ServiceCredentials, ServiceLink, ServiceSecret, ServiceSecretError};
+pub use service_secret::{ServiceSecret, ServiceSecretError, ServiceSecrets};
+pub use service_token::{ServiceCredentials, ServiceLink};
 pub use verifier::Verifier;

@@ -23,7 +23,16 @@ pub struct Verifier {
     keys: Arc<Keys>,
     secret: Option<ServiceSecret>,
     clock: SharedClock,
-    remembered: Cache<Box<str>, (Caller, Timestamp)>,
+    remembered: Cache<Box<str>, Verified>,
+}
+
+/// What a token was found to be.
+#[derive(Clone)]
+struct Verified {
+    caller: Caller,
+    expires: Timestamp,
+    /// [`Keys::withdrawals`] at the time.
+    withdrawals: u64,
 }
 
 impl Verifier {
@@ -38,11 +47,11 @@ impl Verifier {
         Self { audience, keys, secret, clock, remembered: Cache::new(MOST_REMEMBERED) }
     }
 
-    /// The caller, if the token was verified before and is still valid.
+    /// The caller, if the token was verified before, is still valid, and no key has been withdrawn since.
     pub fn remembered(&self, token: &str) -> Option<Caller> {
-        let (caller, expires) = self.remembered.get(token)?;
-        if self.clock.now() < expires {
-            return Some(caller);
+        let verified = self.remembered.get(token)?;
+        if self.clock.now() < verified.expires && verified.withdrawals == self.keys.withdrawals() {
+            return Some(verified.caller);
         }
         self.remembered.invalidate(token);
         None
@@ -60,6 +69,7 @@ impl Verifier {
         if token.len() > LONGEST_TOKEN {
             return Err(invalid_token().into());
         }
+        let withdrawals = self.keys.withdrawals();
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid_token())?;
         let verified = match (header.alg, &self.secret) {
             (Algorithm::HS256, Some(secret)) => {
@@ -78,7 +88,7 @@ impl Verifier {
         if self.clock.now() >= expires {
             return Err(invalid_token().into());
         }
-        self.remembered.insert(token.into(), (caller.clone(), expires));
+        self.remembered.insert(token.into(), Verified { caller: caller.clone(), expires, withdrawals });
         Ok(caller)
     }
 

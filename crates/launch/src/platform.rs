@@ -38,6 +38,8 @@ pub struct Platform {
     addresses: BTreeMap<&'static str, Addresses>,
     programs: PathBuf,
     folder: PathBuf,
+    /// What is set for processes beside what they need.
+    settings: Vec<(String, String)>,
     postgres: PrivatePostgres,
 }
 
@@ -74,7 +76,8 @@ impl Platform {
             (name, Addresses { serving, metrics })
         });
         let addresses = addresses.collect();
-        let mut platform = Self { processes: BTreeMap::new(), addresses, programs, folder, postgres };
+        let mut platform =
+            Self { processes: BTreeMap::new(), addresses, programs, folder, settings: Vec::new(), postgres };
         // Users come first: nobody is ready without their keys.
         platform.launch("users")?;
         for name in all().skip(1) {
@@ -93,6 +96,21 @@ impl Platform {
     pub fn launch(&mut self, name: &'static str) -> anyhow::Result<()> {
         self.begin(name)?;
         self.wait_until_ready(name)
+    }
+
+    /// Sets these variables, and no others beside what processes need, for all that are started from now on.
+    pub fn set(&mut self, settings: &[(&str, &str)]) {
+        let owned = settings.iter().map(|(variable, value)| ((*variable).to_owned(), (*value).to_owned()));
+        self.settings = owned.collect();
+    }
+
+    /// Asks a process to end and starts it again.
+    ///
+    /// # Errors
+    /// When it does not run, does not end, or does not become ready.
+    pub fn restart(&mut self, name: &'static str) -> anyhow::Result<()> {
+        self.stop(name)?;
+        self.launch(name)
     }
 
     /// Asks a process to end, and gives its exit code.
@@ -221,6 +239,7 @@ impl Platform {
         for variable in PASSED_ON {
             environment.extend(std::env::var(variable).ok().map(|value| (variable.to_owned(), value)));
         }
+        environment.extend(self.settings.iter().cloned());
         environment
     }
 }

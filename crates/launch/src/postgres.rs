@@ -129,12 +129,35 @@ impl PrivatePostgres {
     /// # Errors
     /// When there is one of that name.
     pub fn create_databases<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> anyhow::Result<()> {
-        let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]).arg(self.url());
         for name in names {
-            psql.arg("--command").arg(format!("CREATE DATABASE {name}"));
+            self.execute("postgres", &format!("CREATE DATABASE {name}"))?;
         }
-        command::output(&mut psql).map(drop)
+        Ok(())
+    }
+
+    /// Runs a statement as the superuser in the database of this name; what it answers, a row per line.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub fn execute(&self, database: &str, statement: &str) -> anyhow::Result<String> {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
+            .arg(self.database_url(database))
+            .args(["--command", statement]);
+        command::output(&mut psql)
+    }
+
+    /// Asks the role for its password from now on; all others are trusted as before.
+    ///
+    /// # Errors
+    /// When the server does not take it.
+    pub fn demand_password(&self, role: &str) -> anyhow::Result<()> {
+        let rules = self.folder.join("data/pg_hba.conf");
+        let before =
+            fs::read_to_string(&rules).with_context(|| format!("cannot read {}", rules.display()))?;
+        // The first rule that fits counts. The file stays the server's own.
+        fs::write(&rules, format!("host all {role} 127.0.0.1/32 scram-sha-256\n{before}"))?;
+        command::output(self.program("pg_ctl").arg("reload")).map(drop)
     }
 
     /// What the statements print for the superuser, one row a line, the values of a row with `|` between them.
@@ -242,6 +265,7 @@ mod tests {
         let server = PrivatePostgres::start().unwrap();
         let (address, folder) = (("127.0.0.1", server.port), server.folder.clone());
         server.create_databases(["one", "two"]).unwrap();
+        assert_eq!(server.execute("two", "SELECT current_database()").unwrap().trim(), "two");
         assert!(server.create_databases(["two"]).is_err());
         server.suspend().unwrap();
         assert!(TcpStream::connect(address).is_err());

@@ -1,11 +1,15 @@
 //! From a URL to a database that this program may use.
 
-use std::{convert::Infallible, error::Error};
+use std::{convert::Infallible, error::Error, fmt::Display, path::PathBuf, sync::Arc};
 
 use moviebooking_domain::clock::Clock;
-use moviebooking_serve::StartError;
+use moviebooking_serve::{
+    StartError,
+    files::{Named, kept_current},
+};
 use moviebooking_store::{ConnectError, DatabaseUrl, Db, MigrateError, Migrations, PoolOptions, StoreError};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::watch;
 
 /// A database to be opened.
 #[derive(Debug)]
@@ -45,6 +49,69 @@ impl Database<'_> {
         })?;
         Ok(db)
     }
+}
+
+/// Settings of a service for its database.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct DatabaseArgs {
+    /// Database: postgres://USER:PASSWORD@HOST:PORT/NAME or sqlite:PATH. Set one with a password in the
+    /// environment, where `ps` does not show it, or in a file: --database-url-file.
+    #[arg(long, env = "MOVIEBOOKING_DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = secret_url)]
+    database_url: Option<SecretString>,
+    /// File with the database's URL; read again when it changes, so that a password can be changed while the service
+    /// runs.
+    #[arg(long, env = "MOVIEBOOKING_DATABASE_URL_FILE", value_name = "FILE")]
+    database_url_file: Option<PathBuf>,
+    /// Most connections to the database at once [default: 12 to PostgreSQL, 4 readers of SQLite].
+    #[arg(long, env = "MOVIEBOOKING_DATABASE_POOL_SIZE", value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    database_pool_size: Option<u32>,
+    /// Run pending migrations at start, instead of refusing to start.
+    #[arg(long, env = "MOVIEBOOKING_MIGRATE")]
+    pub(crate) migrate: bool,
+}
+
+/// Where a database is, and from where on it is somewhere else.
+pub(crate) type DatabaseUrls = watch::Receiver<Arc<DatabaseUrl>>;
+
+impl DatabaseArgs {
+    /// The URL from the one place that is set, and its successors where that is a file.
+    ///
+    /// # Errors
+    /// When none is set or both, the file cannot be read, or it is none; the URL is not repeated.
+    pub(crate) async fn urls(&self) -> Result<DatabaseUrls, StartError> {
+        match (&self.database_url, &self.database_url_file) {
+            (Some(url), None) => {
+                let url = parse("--database-url", url.expose_secret())?;
+                Ok(watch::channel(Arc::new(url)).1)
+            }
+            (None, Some(path)) => {
+                let file = Named::new("--database-url-file", path);
+                kept_current(vec![file], |files| match files {
+                    [file] => parse(file.file(), &String::from_utf8_lossy(file.bytes())),
+                    _ => Err(StartError::software("a database's URL is one file")),
+                })
+                .await
+            }
+            (None, None) => Err(StartError::usage(
+                "the service has no database: set MOVIEBOOKING_DATABASE_URL, or --database-url-file (variable \
+                 MOVIEBOOKING_DATABASE_URL_FILE) to a file with its URL",
+            )),
+            (Some(_), Some(_)) => Err(StartError::usage(
+                "the database is given twice: set either MOVIEBOOKING_DATABASE_URL or --database-url-file",
+            )),
+        }
+    }
+
+    /// How to pool connections; `application_name` is what PostgreSQL shows in `pg_stat_activity`.
+    pub(crate) fn pool_options(&self, application_name: &'static str) -> PoolOptions {
+        PoolOptions { application_name, max_connections: self.database_pool_size }
+    }
+}
+
+fn parse(place: impl Display, url: &str) -> Result<DatabaseUrl, StartError> {
+    // Files end with a line break that nobody means.
+    url.trim().parse().map_err(|error| StartError::usage(format!("{place}: {error}")))
 }
 
 /// Takes any text as the URL of a database: clap repeats what it refuses, and it may hold a password.

@@ -10,13 +10,17 @@ use moviebooking_events::{EventsArgs, Nats, NatsSettings, Publish, Relay, Source
 use moviebooking_proto::{DESCRIPTOR_SET, access};
 use moviebooking_serve::{Health, Link, Server, StartError, grpc_router, metrics};
 use moviebooking_store::{
-    DatabaseArgs, DatabaseUrl, Db, Migrations,
+    DatabaseUrl, Db, Migrations,
     observe::{self, Observer},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::{Database, Peer, Process, ProcessArgs, Users, secret::SecretArgs};
+use crate::{
+    Database, Peer, Process, ProcessArgs, Users,
+    database::{DatabaseArgs, DatabaseUrls},
+    secret::SecretArgs,
+};
 
 /// What every service takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -43,13 +47,13 @@ impl ServiceArgs {
     /// # Errors
     /// When a setting cannot be used.
     pub async fn start(&self, name: &'static str) -> Result<ServiceProcess<'_>, StartError> {
-        self.url()?;
-        let secret = self.secret.read()?;
+        let urls = self.database.urls().await?;
+        let secret = self.secret.read().await?;
         let nats = self.events.nats()?;
         let process = self.process.start().await?;
         let clock = SystemClock::shared();
         let credentials = ServiceCredentials::new(name, secret.clone(), Arc::clone(&clock));
-        Ok(ServiceProcess { args: self, process, name, secret, credentials, clock, nats })
+        Ok(ServiceProcess { args: self, process, name, urls, secret, credentials, clock, nats })
     }
 
     /// The database of the service `name`: all that a command that does not serve needs.
@@ -57,11 +61,17 @@ impl ServiceArgs {
     /// # Errors
     /// When it cannot be used.
     pub async fn database(&self, name: &'static str, migrations: &Migrations) -> Result<Db, StartError> {
-        self.open("--database-url", name, &self.url()?, migrations).await
+        self.open_own(name, &self.database.urls().await?, migrations).await
     }
 
-    fn url(&self) -> Result<DatabaseUrl, StartError> {
-        self.database.url().map_err(|error| StartError::usage(format!("--database-url: {error}")))
+    async fn open_own(
+        &self,
+        name: &'static str,
+        urls: &DatabaseUrls,
+        migrations: &Migrations,
+    ) -> Result<Db, StartError> {
+        let url = Arc::clone(&urls.borrow());
+        self.open("--database-url", name, &url, migrations).await
     }
 
     async fn open(
@@ -81,6 +91,7 @@ pub struct ServiceProcess<'a> {
     args: &'a ServiceArgs,
     process: Process<'a>,
     name: &'static str,
+    urls: DatabaseUrls,
     secret: ServiceSecret,
     credentials: ServiceCredentials,
     clock: SharedClock,
@@ -132,12 +143,14 @@ impl ServiceProcess<'_> {
         Ok(Relay::new(db.clone(), self.clock(), source, publisher))
     }
 
-    /// The service's database.
+    /// The service's database; its connections follow the URL's file.
     ///
     /// # Errors
     /// When it cannot be used.
     pub async fn database(&self, migrations: &Migrations) -> Result<Db, StartError> {
-        self.args.database(self.name, migrations).await
+        let db = self.args.open_own(self.name, &self.urls, migrations).await?;
+        db.follow(self.urls.clone(), self.args.database.pool_options(self.name));
+        Ok(db)
     }
 
     /// Another database than the service's own, called `name`, that was chosen with `flag`.

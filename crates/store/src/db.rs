@@ -1,32 +1,19 @@
 //! The handle to a database.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
-use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _, Database, Pool};
-use tokio::sync::Notify;
+use sqlx::{ConnectOptions as _, Database, Pool};
+use tokio::sync::{Notify, watch};
 
+use crate::postgres::PostgresPool;
 use crate::url::Place;
 use crate::{DatabaseUrl, DatabaseUrlError, StoreError, observe, sql};
-
-/// The oldest PostgreSQL that is supported, as `server_version_num`.
-const OLDEST_POSTGRES: u32 = 150_000;
-
-/// How long a request waits for a connection, and a start for the server.
-const ACQUIRE: Duration = Duration::from_secs(5);
-
-/// A connection that was idle for longer is tried before it is used: the server may have gone. In a busy
-/// pool this saves a round trip per transaction.
-const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 
 /// How long SQLite waits for another process that writes, and a writer of this one for its turn.
 const SQLITE_BUSY: Duration = Duration::from_secs(10);
@@ -47,42 +34,6 @@ impl Engine {
             Self::Postgres => "postgresql",
             Self::Sqlite => "sqlite",
         }
-    }
-}
-
-/// Settings of a process for its database, to be flattened into its command line.
-#[derive(Debug, Clone, Args)]
-pub struct DatabaseArgs {
-    /// Database: postgres://USER:PASSWORD@HOST:PORT/NAME or sqlite:PATH. Set one with a password in the
-    /// environment, where `ps` does not show it.
-    #[arg(long, env = "MOVIEBOOKING_DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = secret)]
-    pub database_url: SecretString,
-    /// Most connections to the database at once [default: 12 to PostgreSQL, 4 readers of SQLite].
-    #[arg(long, env = "MOVIEBOOKING_DATABASE_POOL_SIZE", value_name = "COUNT",
-          value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub database_pool_size: Option<u32>,
-    /// Run pending migrations at start, instead of refusing to start.
-    #[arg(long, env = "MOVIEBOOKING_MIGRATE")]
-    pub migrate: bool,
-}
-
-/// Takes any text: clap repeats a value that it refuses, so a URL is parsed after clap is done.
-fn secret(text: &str) -> Result<SecretString, Infallible> {
-    Ok(SecretString::from(text))
-}
-
-impl DatabaseArgs {
-    /// The parsed URL.
-    ///
-    /// # Errors
-    /// [`DatabaseUrlError`], which does not repeat the URL.
-    pub fn url(&self) -> Result<DatabaseUrl, DatabaseUrlError> {
-        self.database_url.expose_secret().parse()
-    }
-
-    /// How to pool connections; `application_name` is what PostgreSQL shows in `pg_stat_activity`.
-    pub fn pool_options(&self, application_name: &'static str) -> PoolOptions {
-        PoolOptions { application_name, max_connections: self.database_pool_size }
     }
 }
 
@@ -118,6 +69,9 @@ pub enum ConnectError {
         /// Why.
         source: StoreError,
     },
+    /// The URL is now one of another engine.
+    #[error("the database URL names another engine than before: restart with it")]
+    OtherEngine,
     /// The server is too old.
     #[error("the database {url} runs PostgreSQL {major}; version 15 or newer is needed")]
     TooOld {
@@ -138,7 +92,7 @@ pub struct Db {
 
 #[derive(Clone)]
 pub(crate) enum Pools {
-    Postgres(PgPool),
+    Postgres(PostgresPool),
     Sqlite(SqlitePools),
 }
 
@@ -160,7 +114,7 @@ impl Pools {
     /// Tells the observer of this process about them.
     fn tell(&self, database: &'static str) {
         match self {
-            Self::Postgres(pool) => observe::pool(database, "all", usage(pool)),
+            Self::Postgres(postgres) => observe::pool(database, "all", usage(postgres.pool())),
             Self::Sqlite(SqlitePools { writer, reader }) => {
                 observe::pool(database, "writer", usage(writer));
                 observe::pool(database, "reader", usage(reader));
@@ -188,14 +142,7 @@ impl Db {
         let unreachable =
             |error: sqlx::Error| ConnectError::Connect { url: url.to_string(), source: error.into() };
         let pools = match url.place() {
-            Place::Postgres { url: secret, .. } => {
-                let connect = postgres_options(Place::postgres(secret)?, options);
-                let major = server_version(&connect).await.map_err(unreachable)?;
-                if major < OLDEST_POSTGRES {
-                    return Err(ConnectError::TooOld { url: url.to_string(), major: major / 10_000 });
-                }
-                Pools::Postgres(postgres_pool(connect, options))
-            }
+            Place::Postgres { .. } => Pools::Postgres(PostgresPool::connect(url, options).await?),
             Place::Sqlite { path } => {
                 create_private(path)?;
                 Pools::Sqlite(sqlite_pools(path, options).await.map_err(unreachable)?)
@@ -213,6 +160,14 @@ impl Db {
         }
     }
 
+    /// Connects by the URL that `urls` has whenever it has a new one, for as long as this is open. A URL that does not
+    /// work is tried until it does, and the old one is used meanwhile. An SQLite database stays the file that it is.
+    pub fn follow(&self, urls: watch::Receiver<Arc<DatabaseUrl>>, options: PoolOptions) {
+        if let Pools::Postgres(postgres) = &self.pools {
+            postgres.follow(urls, options);
+        }
+    }
+
     /// Whether the database answers: for readiness.
     ///
     /// # Errors
@@ -224,7 +179,7 @@ impl Db {
     /// Closes all connections after their running statements; later use is [`StoreError::Unavailable`].
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres(postgres) => postgres.pool().close().await,
             Pools::Sqlite(SqlitePools { writer, reader }) => {
                 reader.close().await;
                 writer.close().await;
@@ -261,38 +216,6 @@ impl fmt::Debug for Db {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Db({:?})", self.engine())
     }
-}
-
-/// The timeouts bound what one request may cost the others: every statement here takes milliseconds.
-fn postgres_options(options: PgConnectOptions, pool: &PoolOptions) -> PgConnectOptions {
-    options
-        .application_name(pool.application_name)
-        .options([
-            ("statement_timeout", "15s"),
-            ("lock_timeout", "5s"),
-            ("idle_in_transaction_session_timeout", "30s"),
-        ])
-        .disable_statement_logging()
-}
-
-async fn server_version(options: &PgConnectOptions) -> Result<u32, sqlx::Error> {
-    let connection = tokio::time::timeout(ACQUIRE, PgConnection::connect_with(options))
-        .await
-        .map_err(|_elapsed| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;
-    let version = connection.server_version_num().unwrap_or_default();
-    connection.close().await?;
-    Ok(version)
-}
-
-fn postgres_pool(connect: PgConnectOptions, options: &PoolOptions) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(options.max_connections.unwrap_or(12))
-        .acquire_timeout(ACQUIRE)
-        .test_before_acquire(false)
-        .before_acquire(|connection, idle| {
-            Box::pin(async move { Ok(idle.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok()) })
-        })
-        .connect_lazy_with(connect)
 }
 
 /// The file holds password hashes and payments, and SQLite gives its journals the mode of the file.

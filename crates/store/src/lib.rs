@@ -46,6 +46,7 @@ pub mod idempotency;
 mod ids;
 mod migrate;
 pub mod observe;
+mod postgres;
 mod query;
 mod row;
 #[cfg(feature = "testing")]
@@ -54,7 +55,7 @@ mod tx;
 mod url;
 mod value;
 
-pub use db::{ConnectError, DatabaseArgs, Db, Engine, PoolOptions};
+pub use db::{ConnectError, Db, Engine, PoolOptions};
 pub use error::StoreError;
 pub use migrate::{MigrateError, Migration, Migrations};
 pub use query::{Executor, Sql, sql};

@@ -138,9 +138,10 @@ impl Sql {
         let text = AssertSqlSafe(self.text);
         let rows = match on {
             Executor::Db(db) => match db.pools() {
-                Pools::Postgres(pool) => {
+                Pools::Postgres(postgres) => {
                     let query = sqlx::query_with(text, postgres_arguments(self.values)?);
-                    query.fetch_all(pool).await?.into_iter().map(Row::from).collect()
+                    let mut connection = postgres.acquire().await?;
+                    query.fetch_all(&mut *connection).await?.into_iter().map(Row::from).collect()
                 }
                 Pools::Sqlite(pools) => {
                     let query = sqlx::query_with(text, sqlite_arguments(self.values)?);
@@ -171,9 +172,10 @@ impl Sql {
         let text = AssertSqlSafe(self.text);
         let affected = match on {
             Executor::Db(db) => match db.pools() {
-                Pools::Postgres(pool) => {
+                Pools::Postgres(postgres) => {
                     let query = sqlx::query_with(text, postgres_arguments(self.values)?);
-                    query.execute(pool).await?.rows_affected()
+                    let mut connection = postgres.acquire().await?;
+                    query.execute(&mut *connection).await?.rows_affected()
                 }
                 Pools::Sqlite(pools) => {
                     let query = sqlx::query_with(text, sqlite_arguments(self.values)?);

@@ -42,9 +42,7 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let begin = async {
             Ok(match self.pools() {
-                Pools::Postgres(pool) => {
-                    Open::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?)
-                }
+                Pools::Postgres(postgres) => Open::Postgres(postgres.begin().await?),
                 Pools::Sqlite(pools) => Open::Sqlite(pools.writer.begin_with("BEGIN IMMEDIATE").await?),
             })
         };

@@ -26,6 +26,13 @@ fn every_service_needs_a_database_and_does_not_repeat_a_bad_url() {
         assert!(error.contains("--database-url") && !error.contains("hunter2"), "{name}: {error}");
     }
     let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("uri");
+    fs::write(&file, "mysql://root:hunter2@db/x\n").unwrap();
+    let mut theaters = service("theaters", folder.path());
+    theaters.env("MOVIEBOOKING_DATABASE_URL_FILE", &file);
+    assert!(refusal(&mut theaters, 64).contains("either"), "the database is given twice");
+    let error = refusal(theaters.env_remove("MOVIEBOOKING_DATABASE_URL"), 64);
+    assert!(error.contains("--database-url-file") && !error.contains("hunter2"), "{error}");
     let error = refusal(&mut service("payments", folder.path()), 64);
     assert!(error.contains("--bank-database-url"), "{error}");
 }
@@ -50,7 +57,7 @@ fn the_services_secret_comes_from_one_place_and_is_no_short_one() {
     let error = refusal(&mut from_file, 64);
     assert!(error.contains("secret") && !error.contains("hunter2"), "{error}");
     fs::remove_file(&file).unwrap();
-    assert!(refusal(&mut from_file, 66).contains(file.to_str().unwrap()));
+    assert!(refusal(&mut from_file, 78).contains(file.to_str().unwrap()));
 }
 
 #[test]
@@ -67,6 +74,8 @@ fn where_a_peer_is_must_be_an_url() {
     }
     let error = refusal(program(GATEWAY).env("MOVIEBOOKING_PAYMENTS_URL", "payments"), 64);
     assert!(error.contains("--payments-url") && error.contains("MOVIEBOOKING_PAYMENTS_URL"), "{error}");
+    let error = refusal(program(GATEWAY).env("MOVIEBOOKING_TRUSTED_PROXIES", "10.0.0.0/8,everybody"), 64);
+    assert!(error.contains("everybody") && error.contains("--trusted-proxies"), "{error}");
 }
 
 #[test]

@@ -40,6 +40,10 @@ impl Users {
         self.keys.lock().unwrap().insert(key.id().to_owned(), key.public_jwk());
     }
 
+    pub(crate) fn withdraw(&self, key: &SigningKey) {
+        self.keys.lock().unwrap().remove(key.id());
+    }
+
     pub(crate) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
     }

@@ -11,6 +11,8 @@ mod migrations;
 #[cfg(test)]
 mod observe;
 #[cfg(test)]
+mod outage;
+#[cfg(test)]
 mod url;
 #[cfg(test)]
 mod values;

@@ -1,22 +1,6 @@
-use clap::Parser;
-use moviebooking_store::{ConnectError, DatabaseArgs, DatabaseUrl, Db, PoolOptions};
+use moviebooking_store::{ConnectError, DatabaseUrl, Db, PoolOptions};
 
 const OPTIONS: PoolOptions = PoolOptions { application_name: "test", max_connections: None };
-
-#[derive(Debug, Parser)]
-struct Cli {
-    #[command(flatten)]
-    database: DatabaseArgs,
-}
-
-#[test]
-fn a_bad_url_on_the_command_line_is_not_repeated() {
-    let cli =
-        Cli::try_parse_from(["x", "--database-url", "mysql://ann:hunter2@host/db", "--migrate"]).unwrap();
-    assert!(!format!("{cli:?}").contains("hunter2"));
-    assert!(cli.database.migrate);
-    assert!(!cli.database.url().unwrap_err().to_string().contains("hunter2"));
-}
 
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_named() {

@@ -1,0 +1,126 @@
+//! A server that goes away and comes back, seen through a gate in front of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use moviebooking_store::testing::TestDb;
+use moviebooking_store::{DatabaseUrl, Db, PoolOptions, StoreError};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+const OPTIONS: PoolOptions = PoolOptions { application_name: "test", max_connections: Some(4) };
+
+/// Far longer than an answer takes, and shorter than one request would wait for a server that is gone.
+const SOON: Duration = Duration::from_secs(4);
+
+struct Gate {
+    open: watch::Sender<bool>,
+    /// Connections that were let through.
+    passed: Arc<AtomicUsize>,
+}
+
+/// Passes connections on while it is open. When it closes, they are cut and new ones are refused.
+async fn gate(server: SocketAddr) -> (SocketAddr, Gate) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (open, mut opened) = watch::channel(true);
+    let passed = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&passed);
+    tokio::spawn(async move {
+        let mut listener = Some(listener);
+        loop {
+            let listening = match listener.take() {
+                Some(listening) => listening,
+                None => TcpListener::bind(address).await.unwrap(),
+            };
+            while *opened.borrow_and_update() {
+                tokio::select! {
+                    _ = opened.changed() => {}
+                    accepted = listening.accept() => {
+                        let mut outer = accepted.unwrap().0;
+                        count.fetch_add(1, Ordering::SeqCst);
+                        let mut closed = opened.clone();
+                        tokio::spawn(async move {
+                            let mut inner = TcpStream::connect(server).await.unwrap();
+                            tokio::select! {
+                                _ = tokio::io::copy_bidirectional(&mut outer, &mut inner) => {}
+                                _ = closed.wait_for(|open| !open) => {}
+                            }
+                        });
+                    }
+                }
+            }
+            drop(listening);
+            if opened.wait_for(|open| *open).await.is_err() {
+                return;
+            }
+        }
+    });
+    (address, Gate { open, passed })
+}
+
+/// A database, reached through a gate.
+async fn behind_a_gate() -> (TestDb, Db, Gate) {
+    let database = TestDb::postgres(&crate::MIGRATIONS).await;
+    let shown = database.url().to_string();
+    let (server, name) = shown.rsplit_once('@').unwrap().1.split_once('/').unwrap();
+    let server = tokio::net::lookup_host(server).await.unwrap().next().unwrap();
+    let (address, gate) = gate(server).await;
+    let given = std::env::var("MOVIEBOOKING_TEST_POSTGRES_URL").unwrap();
+    let credentials = given.rsplit_once('@').unwrap().0;
+    let url: DatabaseUrl = format!("{credentials}@{address}/{name}").parse().unwrap();
+    let db = Db::connect(&url, &OPTIONS).await.unwrap();
+    (database, db, gate)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_a_server_that_is_gone_and_everybody_is_served_when_it_is_back() {
+    let (_database, db, gate) = behind_a_gate().await;
+    db.ping().await.unwrap();
+    gate.open.send(false).unwrap();
+    let refused = async {
+        for _ in 0..50 {
+            let error = db.ping().await.unwrap_err();
+            assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+            assert!(db.begin().await.is_err());
+        }
+    };
+    tokio::time::timeout(SOON, refused)
+        .await
+        .expect("all of them are refused in the time that one would wait");
+    gate.open.send(true).unwrap();
+    let back = async {
+        while db.ping().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, back).await.expect("it is used again");
+    // What was a connection to the old server is not handed out.
+    for _ in 0..20 {
+        db.ping().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_busy_pool_is_not_told_that_the_server_is_gone() {
+    let (_database, db, gate) = behind_a_gate().await;
+    let mut busy = Vec::new();
+    for _ in 0..4 {
+        busy.push(db.begin().await.unwrap());
+    }
+    let before = gate.passed.load(Ordering::SeqCst);
+    let other = db.clone();
+    let waiting = tokio::spawn(async move { other.ping().await });
+    // The pool has no more connections to make: this one asks whether the server is there.
+    let asked = async {
+        while gate.passed.load(Ordering::SeqCst) == before {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, asked).await.expect("the server is asked");
+    assert!(!waiting.is_finished());
+    drop(busy);
+    waiting.await.unwrap().unwrap();
+}
