@@ -3,6 +3,9 @@
 use std::str::FromStr;
 
 use http::{HeaderValue, Uri};
+use ipnet::IpNet;
+
+use crate::origin::{self, ForwardedHeader};
 
 /// The gateway's own settings; flatten them into a process's arguments.
 #[derive(Clone, Debug, clap::Args)]
@@ -16,6 +19,23 @@ pub struct Config {
         value_delimiter = ','
     )]
     pub cors_origins: Vec<Origin>,
+    /// Networks of the proxies and load balancers in front, which say who the client is: what limits count by.
+    #[arg(
+        long = "trusted-proxies",
+        env = "MOVIEBOOKING_TRUSTED_PROXIES",
+        value_name = "CIDR,…",
+        value_delimiter = ',',
+        value_parser = origin::network
+    )]
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header in which they say it; it must be one that they write or remove.
+    #[arg(
+        long = "forwarded-header",
+        env = "MOVIEBOOKING_FORWARDED_HEADER",
+        value_enum,
+        default_value_t = ForwardedHeader::XForwardedFor
+    )]
+    pub forwarded_header: ForwardedHeader,
     /// Largest body of a request, in bytes.
     #[arg(long, env = "MOVIEBOOKING_MAX_BODY_BYTES", value_name = "BYTES", default_value_t = 1024 * 1024)]
     pub max_body_bytes: usize,
@@ -31,6 +51,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::XForwardedFor,
             max_body_bytes: 1024 * 1024,
             max_requests: 2_048,
             max_streams: 4_096,

@@ -64,7 +64,7 @@ pub(crate) struct Edge {
     pub(crate) own: Router,
     /// Streams end when this is cancelled.
     pub(crate) stop: CancellationToken,
-    config: Config,
+    pub(crate) config: Config,
 }
 
 /// The platform's table and annotations.

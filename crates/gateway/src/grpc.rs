@@ -18,6 +18,7 @@ use tonic_web::GrpcWebLayer;
 use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
 
 use crate::{
+    Config,
     gateway::Edge,
     headers, problem,
     upstream::{DEADLINE, LONGEST_DEADLINE},
@@ -127,7 +128,7 @@ async fn forward(
     *call.method_mut() = Method::POST;
     *call.version_mut() = Version::HTTP_2;
     call.uri_mut().clone_from(&parts.uri);
-    *call.headers_mut() = call_headers(&parts.headers, &parts.extensions, rpc.streams);
+    *call.headers_mut() = call_headers(&parts.headers, &parts.extensions, &edge.config, rpc.streams);
     if !rpc.streams {
         let mut answer = send(&mut link, call).await?;
         clean(answer.headers_mut());
@@ -172,8 +173,13 @@ fn check(body: &Bytes, headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-fn call_headers(sent: &HeaderMap, extensions: &http::Extensions, streams: bool) -> HeaderMap {
-    let mut call = headers::pass_on(sent, extensions);
+fn call_headers(
+    sent: &HeaderMap,
+    extensions: &http::Extensions,
+    config: &Config,
+    streams: bool,
+) -> HeaderMap {
+    let mut call = headers::pass_on(sent, extensions, config);
     call.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     call.insert(TE, HeaderValue::from_static("trailers"));
     for name in ENCODINGS {
@@ -270,7 +276,10 @@ mod tests {
         let sent = |text: Option<&'static str>| {
             let mut headers = HeaderMap::new();
             headers.extend(text.map(|text| (TIMEOUT, HeaderValue::from_static(text))));
-            call_headers(&headers, &http::Extensions::new(), false)[TIMEOUT].to_str().unwrap().to_owned()
+            call_headers(&headers, &http::Extensions::new(), &Config::default(), false)[TIMEOUT]
+                .to_str()
+                .unwrap()
+                .to_owned()
         };
         assert_eq!(sent(None), "15000000u");
         assert_eq!(sent(Some("200m")), "200000u");
@@ -279,7 +288,10 @@ mod tests {
         for malformed in ["", "S", "-1S", "1.5S", "123456789S", "5x"] {
             assert_eq!(sent(Some(malformed)), "15000000u", "{malformed}");
         }
-        assert!(!call_headers(&HeaderMap::new(), &http::Extensions::new(), true).contains_key(TIMEOUT));
+        assert!(
+            !call_headers(&HeaderMap::new(), &http::Extensions::new(), &Config::default(), true)
+                .contains_key(TIMEOUT)
+        );
     }
 
     #[test]

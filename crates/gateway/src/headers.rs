@@ -9,6 +9,8 @@ use http::{
 };
 use moviebooking_serve::REQUEST_ID_HEADER;
 
+use crate::{Config, origin};
+
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What goes on to the services. Anything else could mean something there that the client must not say, or that is not
@@ -21,7 +23,7 @@ const PASSED_ON: [HeaderName; 4] = [
 ];
 
 /// The headers of a call to a service on behalf of a request, with the address of the client.
-pub(crate) fn pass_on(headers: &HeaderMap, extensions: &Extensions) -> HeaderMap {
+pub(crate) fn pass_on(headers: &HeaderMap, extensions: &Extensions, config: &Config) -> HeaderMap {
     let mut passed = HeaderMap::with_capacity(PASSED_ON.len() + 1);
     for name in PASSED_ON {
         if let Some(value) = headers.get(&name) {
@@ -29,10 +31,11 @@ pub(crate) fn pass_on(headers: &HeaderMap, extensions: &Extensions) -> HeaderMap
         }
     }
     // What the client says about its own address is not passed on: limits count by it.
-    if let Some(ConnectInfo(peer)) = extensions.get::<ConnectInfo<SocketAddr>>()
-        && let Ok(address) = HeaderValue::try_from(peer.ip().to_canonical().to_string())
-    {
-        passed.insert(FORWARDED_FOR, address);
+    if let Some(ConnectInfo(peer)) = extensions.get::<ConnectInfo<SocketAddr>>() {
+        let client = origin::client(peer.ip(), headers, &config.trusted_proxies, config.forwarded_header);
+        if let Ok(address) = HeaderValue::try_from(client.to_string()) {
+            passed.insert(FORWARDED_FOR, address);
+        }
     }
     passed
 }

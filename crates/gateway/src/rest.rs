@@ -163,7 +163,7 @@ impl Call {
 
     async fn forward(&self, message: Vec<u8>) -> Response {
         let (route, edge) = (self.route(), &self.edge);
-        let headers = headers::pass_on(&self.parts.headers, &self.parts.extensions);
+        let headers = headers::pass_on(&self.parts.headers, &self.parts.extensions, &edge.config);
         let Some(link) = edge.links.get(&route.service) else {
             return problem::refuse(Problem::internal());
         };

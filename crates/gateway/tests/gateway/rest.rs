@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use http::{Method, StatusCode};
+use moviebooking_gateway::Config;
 use moviebooking_proto::{
     Problem, Reason,
     google::api::HttpBody,
@@ -283,6 +284,17 @@ async fn the_address_of_the_client_goes_on() {
     let asked = platform.services.asked();
     assert_eq!(asked.metadata.get("x-forwarded-for").unwrap(), "127.0.0.1");
     assert_eq!(asked.message::<LoginRequest>().email, "a@example.com");
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_its_word_for_the_client_goes_on() {
+    let trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let platform = Platform::with(Config { trusted_proxies, ..Config::default() }).await;
+    let served = platform.serve().await;
+    let request = reqwest::Client::new().get(format!("{}/movies", served.url));
+    let answer = request.header("x-forwarded-for", "6.6.6.6, 198.51.100.7").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(platform.services.asked().metadata.get("x-forwarded-for").unwrap(), "198.51.100.7");
 }
 
 #[tokio::test]
