@@ -8,6 +8,7 @@
 mod charge;
 mod events;
 mod grpc;
+mod metrics;
 mod neighbours;
 mod parking;
 mod payment;
@@ -28,6 +29,7 @@ use moviebooking_auth::ServiceLink;
 use moviebooking_domain::clock::SharedClock;
 use moviebooking_events::LEASE_MIGRATION;
 use moviebooking_proto::payments::v1::payments_service_server::PaymentsServiceServer;
+use moviebooking_serve::metrics::keep_fresh;
 use moviebooking_store::{Db, Migrations, StoreError, migration};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -140,6 +142,15 @@ impl Service {
     /// Goes on with payments and refunds that nobody works on, until told to stop; then it ends after the steps that it
     /// is doing. Any number of processes may do it at once.
     pub async fn run_background(&self, shutdown: CancellationToken) {
+        let look = || async {
+            let unfinished = self.store.unfinished().await.map_err(|error| error.chain())?;
+            metrics::show(&unfinished, self.clock.now());
+            Ok::<_, String>(())
+        };
+        tokio::join!(self.work(&shutdown), shutdown.run_until_cancelled(keep_fresh(look)));
+    }
+
+    async fn work(&self, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
             match self.tick().await {
                 Ok(true) => continue,

@@ -7,6 +7,7 @@ mod publish;
 mod queries;
 mod refunds;
 mod rows;
+mod unfinished;
 
 use jiff::Timestamp;
 use moviebooking_domain::{id::PaymentId, money::Currency};
@@ -18,6 +19,7 @@ pub(crate) use leases::{Lease, Leases};
 pub(crate) use parking::Compensated;
 pub(crate) use publish::{Told, published, unpublished};
 pub(crate) use queries::Listing;
+pub(crate) use unfinished::Unfinished;
 
 use crate::payment::Event;
 

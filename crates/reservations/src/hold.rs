@@ -19,6 +19,7 @@ use crate::{
     convert,
     error::Error,
     hall::Hall,
+    metrics,
     reservation::{HOLD, Reservation, State, after},
     store::{self, Turn},
 };
@@ -45,7 +46,7 @@ impl Service {
     /// The rule that refuses them.
     pub(crate) async fn hold(&self, ask: Ask, key: &Request) -> Result<wire::Reservation, Error> {
         let result = self.try_hold(ask, key).await;
-        self.or_answer_of_before(result, key).await
+        self.or_answer_of_before(result, key).await.inspect_err(metrics::not_held)
     }
 
     async fn try_hold(&self, ask: Ask, key: &Request) -> Result<wire::Reservation, Error> {
@@ -103,6 +104,7 @@ impl Service {
         };
         match written {
             Ok(Some(change)) => {
+                metrics::held();
                 kept.board.apply(&change);
                 place.leave(slot, Kept { as_of, ..kept });
                 return Ok(answer);
@@ -147,7 +149,9 @@ impl Service {
             return Ok(before);
         }
         turn.hold(&reservation).await?;
-        for change in turn.commit().await? {
+        let changes = turn.commit().await?;
+        metrics::held();
+        for change in changes {
             board.apply(&change);
         }
         place.leave(slot, Kept { board, as_of });

@@ -24,6 +24,7 @@ mod events;
 mod grpc;
 mod hall;
 mod hold;
+mod metrics;
 mod offer;
 mod read;
 mod reservation;
@@ -41,6 +42,7 @@ use moviebooking_proto::reservations::v1::{
     reservations_internal_server::ReservationsInternalServer,
     reservations_service_server::ReservationsServiceServer,
 };
+use moviebooking_serve::metrics::keep_fresh;
 use moviebooking_store::{Db, Engine, Migrations, idempotency, migration};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -75,6 +77,7 @@ pub struct Service {
 impl Service {
     /// The service on its migrated database, with links to movies and theaters.
     pub fn new(db: Db, clock: SharedClock, movies: ServiceLink, theaters: ServiceLink) -> Self {
+        metrics::show();
         Self {
             catalogue: Arc::new(Catalogue::new(movies, theaters)),
             boards: Boards::new(),
@@ -91,10 +94,16 @@ impl Service {
             .add_service(ReservationsInternalServer::new(self.clone()))
     }
 
-    /// Deletes old idempotency keys until `shutdown`, and then ends all watching, so that open streams do not keep the
-    /// process from stopping.
+    /// Counts holds that have expired and deletes old idempotency keys until `shutdown`, and then ends all watching, so
+    /// that open streams do not keep the process from stopping.
     pub async fn run_background(&self, shutdown: CancellationToken) {
-        shutdown.run_until_cancelled(idempotency::keep_purged(&self.db, &*self.clock)).await;
+        let expiries = metrics::Expiries::from_now(&*self.clock);
+        let count = || async {
+            expiries.count(&self.db, self.clock.now()).await.map(drop).map_err(|error| error.chain())
+        };
+        let work =
+            async { tokio::join!(idempotency::keep_purged(&self.db, &*self.clock), keep_fresh(count)) };
+        shutdown.run_until_cancelled(work).await;
         self.watches.close();
     }
 }

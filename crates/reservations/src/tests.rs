@@ -1,6 +1,7 @@
 //! The whole service on both engines, and on PostgreSQL with and without holds in one statement.
 
 mod auditing;
+mod counting;
 mod depending;
 mod holding;
 mod keeping;

@@ -38,6 +38,12 @@ pub enum Command {
     /// Make the account of the platform's first admin, and print its id; the platform may be running meanwhile. An admin
     /// with this e-mail is left as they are.
     CreateAdmin(moviebooking_users::CreateAdmin),
+    /// Replace the key that access tokens are signed with, while the platform runs or not: a new one is published now and
+    /// signs in ten minutes, and tokens that the old one signed are good until they expire.
+    RotateTokenKeys(moviebooking_users::RotateKeys),
+    /// Add a key for ticket codes, while the platform runs or not: it is published now and signs from tomorrow on. Tickets
+    /// that older keys signed stay valid.
+    RotateTicketKeys(moviebooking_tickets::RotateKeys),
     /// Fill a platform of separate processes with the demo cinema, through its gateway, and keep the accounts' passwords
     /// in the data folder. It must have an admin and a catalogue.
     Demo(DemoArgs),

@@ -28,17 +28,35 @@ pub async fn run(cli: Cli) -> Result<(), StartError> {
             done
         }
         Some(Command::CreateAdmin(admin)) => {
+            with_users(&folder, &cli.serve, async |users| admin.run(users).await).await
+        }
+        Some(Command::RotateTokenKeys(rotate)) => {
+            with_users(&folder, &cli.serve, async |users| rotate.run(users).await).await
+        }
+        Some(Command::RotateTicketKeys(rotate)) => {
             let clock = SystemClock::shared();
-            let db =
-                folder.database(moviebooking_users::NAME, &moviebooking_users::MIGRATIONS, &*clock).await?;
-            let made = admin
-                .run(&moviebooking_users::Service::new(db.clone(), clock, cli.serve.users.clone()))
-                .await;
+            let db = folder
+                .database(moviebooking_tickets::NAME, &moviebooking_tickets::MIGRATIONS, &*clock)
+                .await?;
+            let done = rotate.run(db.clone(), clock).await;
             db.close().await;
-            made
+            done
         }
         Some(Command::Demo(args)) => make_demo(&folder, &args).await,
     }
+}
+
+/// Does something with the database of users, whether or not the platform runs.
+async fn with_users(
+    folder: &DataFolder,
+    args: &ServeArgs,
+    run: impl AsyncFnOnce(&moviebooking_users::Service) -> Result<(), StartError>,
+) -> Result<(), StartError> {
+    let clock = SystemClock::shared();
+    let db = folder.database(moviebooking_users::NAME, &moviebooking_users::MIGRATIONS, &*clock).await?;
+    let done = run(&moviebooking_users::Service::new(db.clone(), clock, args.users.clone())).await;
+    db.close().await;
+    done
 }
 
 async fn make_demo(folder: &DataFolder, args: &DemoArgs) -> Result<(), StartError> {

@@ -6,7 +6,9 @@ use moviebooking_proto::tickets::v1 as wire;
 use moviebooking_store::{StoreError, idempotency::Request, retry};
 
 use crate::{
-    Service, TicketError, code, store,
+    Service, TicketError,
+    code::{self, InvalidCode},
+    metrics, store,
     ticket::{CheckIn, Ticket},
 };
 
@@ -19,8 +21,22 @@ impl Service {
         showtime: Option<ShowtimeId>,
         request: &Request,
     ) -> Result<wire::Ticket, TicketError> {
+        self.try_check_in(caller, code, showtime, request).await.inspect_err(metrics::refused)
+    }
+
+    async fn try_check_in(
+        &self,
+        caller: &Caller,
+        code: &str,
+        showtime: Option<ShowtimeId>,
+        request: &Request,
+    ) -> Result<wire::Ticket, TicketError> {
         let user = caller.user()?;
-        let claims = code::verify(self.keys.get().await?.public(), code)?;
+        let claims = match code::verify(self.keys.get().await?.public(), code) {
+            // Another replica has looked at the keys later than this one.
+            Err(InvalidCode::UnknownKey) => code::verify(self.keys.look().await?.public(), code)?,
+            verified => verified?,
+        };
         if showtime.is_some_and(|door| door != claims.showtime) {
             return Err(TicketError::WrongShowtime { showtime: claims.showtime, start: claims.start });
         }
@@ -40,6 +56,7 @@ impl Service {
             let answer = wire::Ticket::from(&ticket);
             request.finish(&mut tx, &answer).await?;
             tx.commit().await?;
+            metrics::checked_in();
             Ok(answer)
         })
         .await
@@ -62,7 +79,9 @@ impl Service {
             }
             let before = store::get(&mut tx, id).await?.filter(|ticket| may_see(caller, ticket));
             caller.must_run(before.ok_or(TicketError::NotFound)?.show.theater)?;
-            let ticket = match store::void(&mut tx, id, now, reason).await? {
+            let voided = store::void(&mut tx, id, now, reason).await?;
+            let count = usize::from(voided.is_some());
+            let ticket = match voided {
                 Some(ticket) => ticket,
                 None => {
                     let ended = store::get(&mut tx, id).await?.ok_or(TicketError::NotFound)?;
@@ -75,6 +94,7 @@ impl Service {
             let answer = wire::Ticket::from(&ticket);
             request.finish(&mut tx, &answer).await?;
             tx.commit().await?;
+            metrics::voided(count);
             Ok(answer)
         })
         .await
@@ -92,7 +112,7 @@ impl Service {
         retry(|| async {
             let mut tx = self.db.begin().await?;
             // First the update: from then on nobody is let in with one of these until the transaction ends.
-            store::void_of_payment(&mut tx, payment, ids, self.clock.now(), reason).await?;
+            let voided = store::void_of_payment(&mut tx, payment, ids, self.clock.now(), reason).await?;
             let mut tickets = store::of_payment(&mut tx, payment).await?;
             let is_there = |id: &TicketId| tickets.iter().any(|ticket| ticket.id == *id);
             let unknown: Vec<usize> =
@@ -106,6 +126,7 @@ impl Service {
                 return Err(already_ended(used));
             }
             tx.commit().await?;
+            metrics::voided(voided);
             Ok(tickets)
         })
         .await

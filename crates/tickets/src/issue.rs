@@ -33,8 +33,8 @@ impl Service {
 
     async fn write(&self, sale: Sale, seats: &[Seat]) -> Result<Vec<Ticket>, TicketError> {
         let show = self.shows.get(sale.showtime).await?;
-        let key = self.keys.get().await?.newest();
-        let now = self.clock.now();
+        let (keys, now) = (self.keys.get().await?, self.clock.now());
+        let key = keys.signer(now)?;
         // Ids of one millisecond are random among themselves; sorted they keep the order of the seats.
         let mut ids: Vec<TicketId> = seats.iter().map(|_| TicketId::new(now)).collect();
         ids.sort_unstable();

@@ -9,14 +9,18 @@ mod error;
 mod grpc;
 mod issue;
 mod keys;
+mod metrics;
 mod pdf;
 mod qr;
 mod read;
+mod rotate_keys;
 mod shows;
 mod store;
 #[cfg(test)]
 mod tests;
 mod ticket;
+
+use std::time::Duration;
 
 use moviebooking_auth::ServiceLink;
 use moviebooking_domain::clock::SharedClock;
@@ -29,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
 
 pub(crate) use error::TicketError;
+pub use rotate_keys::RotateKeys;
 
 /// The service's name in service tokens and logs.
 pub const NAME: &str = "tickets";
@@ -37,10 +42,14 @@ pub const NAME: &str = "tickets";
 pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(1, "migrations/0001_tickets.sql"),
     migration!(2, "migrations/0002_refund_policy.sql"),
+    migration!(3, "migrations/0003_key_times.sql"),
     idempotency::MIGRATION,
     LEASE_MIGRATION,
     outbox::MIGRATION,
 ]);
+
+/// How often the keys are looked at: an operator may have added one.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// The tickets service. Clone it freely.
 #[derive(Clone)]
@@ -56,6 +65,7 @@ impl Service {
     /// The service on its migrated database, with links to `movies` and `theaters`. The signing key is made or read
     /// when it is first needed.
     pub fn new(db: Db, clock: SharedClock, movies: ServiceLink, theaters: ServiceLink) -> Self {
+        metrics::show();
         Self {
             keys: keys::Keys::new(db.clone(), clock.clone()),
             shows: shows::Shows::new(movies, theaters),
@@ -74,8 +84,19 @@ impl Service {
         routes.routes()
     }
 
-    /// Deletes old idempotency keys from time to time, until told to stop.
+    /// Looks for new signing keys and deletes old idempotency keys from time to time, until told to stop.
     pub async fn run_background(&self, shutdown: CancellationToken) {
-        shutdown.run_until_cancelled(idempotency::keep_purged(&self.db, &*self.clock)).await;
+        let work =
+            async { tokio::join!(idempotency::keep_purged(&self.db, &*self.clock), self.watch_keys()) };
+        shutdown.run_until_cancelled(work).await;
+    }
+
+    async fn watch_keys(&self) {
+        loop {
+            if let Err(error) = self.keys.look().await {
+                tracing::warn!(%error, "the ticket keys cannot be read; those that are known are used");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 }

@@ -2,20 +2,23 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use moviebooking_domain::clock::SystemClock;
 use moviebooking_events::Outbox;
 use moviebooking_process::{Movies, ServiceArgs, Theaters, Users};
 use moviebooking_serve::StartError;
-use moviebooking_tickets::{MIGRATIONS, NAME, Service};
+use moviebooking_tickets::{MIGRATIONS, NAME, RotateKeys, Service};
 use tokio_util::sync::CancellationToken;
 
 /// Serves tickets: issued, shown, printed and checked in, over gRPC.
 ///
 /// Every option can also be set by the environment variable that is named with it, or in a file `.env` in the working
-/// directory.
+/// directory. Options of the service stand before a command.
 #[derive(Parser)]
 #[command(name = "moviebooking-tickets", version, mut_arg("listen", |listen| listen.default_value("127.0.0.1:50056")))]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     service: ServiceArgs,
     #[command(flatten)]
@@ -26,12 +29,24 @@ struct Cli {
     theaters: Theaters,
 }
 
-fn main() -> ExitCode {
-    let cli: Cli = moviebooking_serve::parse();
-    cli.service.main(NAME, run(&cli))
+#[derive(Subcommand)]
+enum Command {
+    /// Add a key for ticket codes, while the service runs or not: it is published now and signs from tomorrow on. Tickets
+    /// that older keys signed stay valid.
+    RotateKeys(RotateKeys),
 }
 
-async fn run(cli: &Cli) -> Result<(), StartError> {
+fn main() -> ExitCode {
+    let cli: Cli = moviebooking_serve::parse();
+    cli.service.main(NAME, async {
+        match &cli.command {
+            None => serve(&cli).await,
+            Some(Command::RotateKeys(rotate)) => rotate_keys(&cli, rotate).await,
+        }
+    })
+}
+
+async fn serve(cli: &Cli) -> Result<(), StartError> {
     let process = cli.service.start(NAME).await?;
     let users = process.connect(&cli.users)?;
     let (movies, theaters) = (process.link(&cli.movies)?, process.link(&cli.theaters)?);
@@ -42,4 +57,11 @@ async fn run(cli: &Cli) -> Result<(), StartError> {
         tokio::join!(service.run_background(stop.clone()), relay.run(stop));
     };
     process.serve(service.routes(), db, users, background).await
+}
+
+async fn rotate_keys(cli: &Cli, rotate: &RotateKeys) -> Result<(), StartError> {
+    let db = cli.service.database(NAME, &MIGRATIONS).await?;
+    let done = rotate.run(db.clone(), SystemClock::shared()).await;
+    db.close().await;
+    done
 }

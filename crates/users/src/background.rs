@@ -10,6 +10,8 @@ use crate::{Service, error::Error, store};
 
 /// How often. Well below the time for which a key is published before it signs.
 const PERIOD: Duration = Duration::from_secs(60);
+/// How often the keys are looked at meanwhile: an operator may have replaced them.
+const LOOK: Duration = Duration::from_secs(5);
 /// Rows deleted at once, so that others do not wait long.
 const BATCH: i64 = 1_000;
 
@@ -22,12 +24,16 @@ impl Service {
     async fn run_upkeep(&self, shutdown: CancellationToken) {
         let mut ticks = tokio::time::interval(PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
+            let done = tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            if let Err(error) = self.keep_in_order().await {
+                _ = ticks.tick() => self.keep_in_order().await,
+                _ = looks.tick() => self.keyring.look().await,
+            };
+            if let Err(error) = done {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "background work failed; it is tried again"

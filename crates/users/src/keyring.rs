@@ -11,7 +11,7 @@ use moviebooking_store::Db;
 use crate::{
     Config,
     error::Error,
-    store::keys::{self, Key},
+    store::keys::{self, Key, Rotation},
 };
 
 /// The keys that the database has, as of the last look.
@@ -42,9 +42,24 @@ impl Keyring {
 
     /// Looks again, and makes or deletes keys whose time has come.
     pub(crate) async fn rotate(&self) -> Result<Arc<Keys>, Error> {
-        let keys = Arc::new(Keys(keys::rotate(&self.db, self.period, self.clock.now()).await?));
+        self.replace(Rotation::After(self.period)).await
+    }
+
+    /// Looks again: another process may have changed them.
+    pub(crate) async fn look(&self) -> Result<(), Error> {
+        self.see(keys::all(&self.db).await?);
+        Ok(())
+    }
+
+    /// Makes a new key when `rotation` says, and deletes those whose time is over.
+    pub(crate) async fn replace(&self, rotation: Rotation) -> Result<Arc<Keys>, Error> {
+        Ok(self.see(keys::rotate(&self.db, rotation, self.clock.now()).await?))
+    }
+
+    fn see(&self, keys: Vec<Key>) -> Arc<Keys> {
+        let keys = Arc::new(Keys(keys));
         *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&keys));
-        Ok(keys)
+        keys
     }
 }
 

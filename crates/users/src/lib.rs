@@ -25,11 +25,13 @@ mod error;
 mod grpc;
 mod hasher;
 mod keyring;
+mod metrics;
 mod password;
 mod profile;
 mod refresh_token;
 mod register;
 mod roles;
+mod rotate_keys;
 mod session;
 mod store;
 #[cfg(test)]
@@ -51,6 +53,7 @@ use crate::{attempts::Attempts, grpc::Grpc, hasher::Hasher, keyring::Keyring};
 
 pub use config::Config;
 pub use create_admin::CreateAdmin;
+pub use rotate_keys::RotateKeys;
 pub use webhooks::Webhooks;
 
 /// The service's name: in service tokens and logs.
@@ -79,6 +82,7 @@ pub struct Service {
 impl Service {
     /// The service on its migrated database.
     pub fn new(db: Db, clock: SharedClock, config: Config) -> Self {
+        metrics::show();
         Self {
             attempts: Attempts::new(db.clone(), Arc::clone(&clock), &config),
             hasher: Arc::new(Hasher::new(&config)),

@@ -7,7 +7,7 @@ use moviebooking_domain::clock::SystemClock;
 use moviebooking_events::{Outbox, Publish, Relay};
 use moviebooking_process::ServiceArgs;
 use moviebooking_serve::{Link, StartError};
-use moviebooking_users::{Config, CreateAdmin, MIGRATIONS, NAME, Service};
+use moviebooking_users::{Config, CreateAdmin, MIGRATIONS, NAME, RotateKeys, Service};
 use tokio_util::sync::CancellationToken;
 
 /// Serves accounts, login, roles and the keys that access tokens are signed with over gRPC.
@@ -30,6 +30,9 @@ enum Command {
     /// Make the account of the platform's first admin, and print its id; the service may be running meanwhile. An admin
     /// with this e-mail is left as they are.
     CreateAdmin(CreateAdmin),
+    /// Replace the key that access tokens are signed with, while the service runs or not: a new one is published now and
+    /// signs in ten minutes, and tokens that the old one signed are good until they expire.
+    RotateKeys(RotateKeys),
 }
 
 fn main() -> ExitCode {
@@ -37,7 +40,12 @@ fn main() -> ExitCode {
     cli.service.main(NAME, async {
         match &cli.command {
             None => serve(&cli).await,
-            Some(Command::CreateAdmin(admin)) => create(&cli, admin).await,
+            Some(Command::CreateAdmin(admin)) => {
+                command(&cli, async |service| admin.run(service).await).await
+            }
+            Some(Command::RotateKeys(rotate)) => {
+                command(&cli, async |service| rotate.run(service).await).await
+            }
         }
     })
 }
@@ -63,9 +71,13 @@ async fn serve(cli: &Cli) -> Result<(), StartError> {
     process.serve(service.routes(), db, own_keys, background).await
 }
 
-async fn create(cli: &Cli, admin: &CreateAdmin) -> Result<(), StartError> {
+/// Does something with the service's database, whether or not the service runs.
+async fn command(
+    cli: &Cli,
+    run: impl AsyncFnOnce(&Service) -> Result<(), StartError>,
+) -> Result<(), StartError> {
     let db = cli.service.database(NAME, &MIGRATIONS).await?;
-    let made = admin.run(&Service::new(db.clone(), SystemClock::shared(), cli.config.clone())).await;
+    let done = run(&Service::new(db.clone(), SystemClock::shared(), cli.config.clone())).await;
     db.close().await;
-    made
+    done
 }

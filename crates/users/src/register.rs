@@ -11,7 +11,7 @@ use crate::{
     address::Address,
     email::Email,
     error::Error,
-    password,
+    metrics, password,
     store::{self, Registered, accounts::NewAccount},
 };
 
@@ -52,7 +52,10 @@ impl Service {
         let now = self.clock.now();
         let new = NewAccount { id: UserId::new(now), email, display_name, password_hash, admin: false };
         match store::register(&self.db, request, &new, now).await? {
-            Registered::Now(account) => Ok(account),
+            Registered::Now(account) => {
+                metrics::registered();
+                Ok(account)
+            }
             Registered::Before(id) => self.registered_before(id, password, address).await,
         }
     }

@@ -10,6 +10,7 @@ use crate::{
     address::Address,
     email::Email,
     error::Error,
+    metrics,
     refresh_token::RefreshToken,
     store::{self, sessions::Rotation},
 };
@@ -28,6 +29,17 @@ impl Service {
     /// # Errors
     /// [`Error::InvalidCredentials`], [`Error::RateLimited`], [`Error::Hash`]
     pub(crate) async fn login(
+        &self,
+        email: &Email,
+        password: SecretString,
+        address: Option<Address>,
+    ) -> Result<Session, Error> {
+        let result = self.try_login(email, password, address).await;
+        metrics::login(&result);
+        result
+    }
+
+    async fn try_login(
         &self,
         email: &Email,
         password: SecretString,
@@ -58,6 +70,7 @@ impl Service {
             Rotation::Done(session, account) => self.session(session, account, next, now).await,
             Rotation::Refused => Err(Error::InvalidRefreshToken),
             Rotation::Reused(session) => {
+                metrics::reused();
                 tracing::warn!(%session, "a refresh token was used twice: its session is revoked");
                 Err(Error::InvalidRefreshToken)
             }

@@ -7,7 +7,10 @@ use prost::Message as _;
 use secrecy::ExposeSecret as _;
 
 use super::{Store, append, rows::encode_offers};
-use crate::payment::{BoughtTicket, Event, Payment};
+use crate::{
+    metrics,
+    payment::{BoughtTicket, Event, Payment},
+};
 
 impl Store {
     /// Writes a new payment with its first event. False when it may not be: the buyer has used the idempotency key, or
@@ -19,6 +22,7 @@ impl Store {
             if begun {
                 append(&mut tx, payment.id, 1, payment.created_at, event).await?;
                 tx.commit().await?;
+                metrics::happened(event, payment.amount.currency);
             }
             Ok(begun)
         })
@@ -45,6 +49,7 @@ impl Store {
                 insert_offers(&mut tx, after.id, &after.offers).await?;
             }
             tx.commit().await?;
+            metrics::happened(event, after.amount.currency);
             Ok(true)
         })
         .await

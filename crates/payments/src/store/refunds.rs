@@ -6,6 +6,7 @@ use moviebooking_store::{StoreError, Tx, retry, sql};
 
 use super::{Lease, Store, append, lock_payment};
 use crate::{
+    metrics,
     payment::{BoughtTicket, Event, Payment},
     refund::{self, NewRefund, Refund, RefundRefused, State, plan},
 };
@@ -38,6 +39,7 @@ impl Store {
             let event = Event { kind: "refund_requested", amount: None, detail: new.reason.clone() };
             append(&mut tx, payment.id, locked.get("version")?, now, &event).await?;
             tx.commit().await?;
+            metrics::happened(&event, refund.amount.currency);
             Ok(refund)
         })
         .await
@@ -66,6 +68,7 @@ impl Store {
             }
             append(&mut tx, after.payment_id, locked.get("version")?, after.updated_at, event).await?;
             tx.commit().await?;
+            metrics::happened(event, after.amount.currency);
             Ok(Some(after))
         })
         .await

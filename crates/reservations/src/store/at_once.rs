@@ -4,6 +4,7 @@ use moviebooking_store::{Db, StoreError, Value, sql};
 
 use crate::{
     board::{Change, ChangeKind},
+    metrics,
     reservation::Reservation,
 };
 
@@ -68,7 +69,7 @@ pub(crate) async fn hold_at_once(
         .await?;
     let Some(row) = row else { return Ok(None) };
     db.wake_events();
-    Ok(Some(Change {
+    let change = Change {
         sequence: row.get("sequence")?,
         kind: ChangeKind::Held,
         reservation: Some(new.id),
@@ -76,7 +77,9 @@ pub(crate) async fn hold_at_once(
         seats: labels,
         expires_at: Some(new.expires_at),
         at: new.created_at,
-    }))
+    };
+    metrics::happened(std::slice::from_ref(&change));
+    Ok(Some(change))
 }
 
 #[cfg(test)]

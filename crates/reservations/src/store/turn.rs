@@ -9,6 +9,7 @@ use moviebooking_store::{Db, StoreError, Tx, sql};
 use crate::{
     board::{Board, Change, ChangeKind},
     hall::Hall,
+    metrics,
     reservation::Reservation,
 };
 
@@ -256,6 +257,7 @@ impl Turn {
                 .await?;
         }
         self.tx.commit().await?;
+        metrics::happened(&self.changes);
         Ok(self.changes)
     }
 

@@ -62,7 +62,7 @@ pub(crate) async fn void_of_payment(
     ids: &[TicketId],
     at: Timestamp,
     reason: &str,
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
     let mut update = sql("UPDATE tickets SET voided_at = $2, void_reason = $3 \
          WHERE payment_id = $1 AND checked_in_at IS NULL AND voided_at IS NULL")
     .bind(payment)
@@ -76,7 +76,8 @@ pub(crate) async fn void_of_payment(
     let voided = voided.iter().map(ticket).collect::<Result<Vec<_>, _>>()?;
     let told: Vec<TicketVoided> =
         voided.iter().map(|ticket| TicketVoided { ticket: Some(facts(ticket)) }).collect();
-    outbox::append_all(tx, at, voided.iter().map(|ticket| ticket.id).zip(&told)).await
+    outbox::append_all(tx, at, voided.iter().map(|ticket| ticket.id).zip(&told)).await?;
+    Ok(voided.len())
 }
 
 /// What events tell of a ticket.

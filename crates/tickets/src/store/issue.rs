@@ -11,7 +11,7 @@ use super::{
     of_payment,
     row::{issued_columns, values},
 };
-use crate::ticket::Ticket;
+use crate::{metrics, ticket::Ticket};
 
 /// Why nothing was issued.
 #[derive(Debug, thiserror::Error)]
@@ -46,5 +46,6 @@ pub(crate) async fn issue(
         wanted.iter().map(|ticket| TicketIssued { ticket: Some(facts(ticket)) }).collect();
     outbox::append_all(&mut tx, now, wanted.iter().map(|ticket| ticket.id).zip(&told)).await?;
     tx.commit().await?;
+    metrics::issued(wanted.len());
     Ok(wanted.to_vec())
 }

@@ -15,7 +15,7 @@ use tonic::Status;
 use tonic_types::StatusExt as _;
 
 use super::{World, account, admin, by, now, owner, reason, staff_of};
-use crate::MIGRATIONS;
+use crate::{MIGRATIONS, keys::Keys};
 
 impl World {
     async fn check_in(&self, caller: &Caller, code: &str) -> Result<Ticket, Status> {
@@ -51,6 +51,14 @@ both_engines! {
 
         let seen = world.service.get_ticket(by(&owner(&ticket), GetTicketRequest { id: ticket.id })).await.unwrap();
         assert_eq!(seen.into_inner(), let_in);
+    }
+
+    async fn a_key_that_another_replica_knows_first_is_learned_at_the_door(db: Db) {
+        let (world, other) = (World::on(db.clone()), World::on(db.clone()));
+        world.ticket("A1").await;
+        Keys::new(db, world.clock.clone()).replace(true).await.unwrap();
+        let ticket = other.ticket("A2").await;
+        assert_eq!(world.check_in(&admin(), &ticket.code).await.unwrap().state(), TicketState::CheckedIn);
     }
 
     async fn of_sixteen_at_once_one_gets_in(db: Db) {

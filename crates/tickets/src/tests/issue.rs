@@ -11,7 +11,11 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use super::{World, by, now, payments, reason, seat};
-use crate::{MIGRATIONS, code, code::PublicKey};
+use crate::{
+    MIGRATIONS, code,
+    code::PublicKey,
+    keys::{Keys, PUBLISHED},
+};
 
 async fn public_keys(world: &World) -> Vec<PublicKey> {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -85,22 +89,19 @@ both_engines! {
         }
     }
 
-    async fn an_old_key_is_never_dropped(db: Db) {
+    async fn a_new_key_is_published_a_day_before_it_signs_and_an_old_one_is_never_dropped(db: Db) {
         let world = World::on(db.clone());
         let old = world.ticket("A1").await;
-        let other = aws_lc_rs::signature::Ed25519KeyPair::generate().unwrap().to_pkcs8v1().unwrap();
-        sql("INSERT INTO ticket_keys (id, pkcs8, created_at) VALUES (2, $1, $2)")
-            .bind(other.as_ref())
-            .bind(now())
-            .execute(&db)
-            .await
-            .unwrap();
-        let restarted = World { service: world.neighbours.service(db, world.clock.clone()), ..world };
-        let new = restarted.ticket("A2").await;
-        let keys = public_keys(&restarted).await;
+        let command = Keys::new(db.clone(), world.clock.clone());
+        command.replace(false).await.unwrap();
+        world.service.keys.look().await.unwrap();
+        let keys = public_keys(&world).await;
         assert_eq!(keys.iter().map(|key| key.id).collect::<Vec<_>>(), [1, 2]);
+        assert!(code::verify(&keys[..1], &world.ticket("A2").await.code).is_ok(), "the old one still signs");
+        world.clock.advance(PUBLISHED);
+        let new = world.ticket("A3").await;
+        assert!(code::verify(&keys[..1], &new.code).is_err(), "the new one signs");
         assert!(code::verify(&keys, &old.code).is_ok() && code::verify(&keys, &new.code).is_ok());
-        assert!(code::verify(&keys[..1], &new.code).is_err(), "the newest key signs");
     }
 
     async fn the_same_payment_gets_no_other_tickets(db: Db) {

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use moviebooking_auth::{ACCESS_TOKEN_LIFETIME, SigningKey};
 use moviebooking_domain::id::version_7;
-use moviebooking_store::{Db, Row, Tx, sql};
+use moviebooking_store::{Db, Executor, Row, Tx, sql};
 
 use crate::error::Error;
 
@@ -17,17 +17,35 @@ pub(crate) struct Key {
     pub(crate) signs_from: Timestamp,
 }
 
+/// When there is to be a new key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    /// When the last has signed for this long.
+    After(SignedDuration),
+    /// Now; it signs when every process has seen it.
+    Now,
+    /// Now, and it signs at once; no other is valid any more.
+    Compromised,
+}
+
+/// The keys as they are.
+pub(crate) async fn all<'a>(on: impl Into<Executor<'a>>) -> Result<Vec<Key>, Error> {
+    let rows =
+        sql("SELECT id, pkcs8, signs_from FROM signing_keys ORDER BY signs_from, id").fetch_all(on).await?;
+    rows.iter().map(key).collect()
+}
+
 /// The keys that may still verify a token, in the order in which they sign. Makes the first one, or the next one when
-/// the last has signed for `period`, and deletes those that no valid token was signed with. Processes that do it at the
-/// same time take turns.
-pub(crate) async fn rotate(db: &Db, period: SignedDuration, now: Timestamp) -> Result<Vec<Key>, Error> {
+/// that is due, and deletes those that no valid token was signed with. Processes that do it at the same time take turns.
+pub(crate) async fn rotate(db: &Db, rotation: Rotation, now: Timestamp) -> Result<Vec<Key>, Error> {
     let mut tx = db.begin().await?;
     tx.lock("signing_keys", "").await?;
-    let rows = sql("SELECT id, pkcs8, signs_from FROM signing_keys ORDER BY signs_from, id")
-        .fetch_all(&mut tx)
-        .await?;
-    let mut keys = rows.iter().map(key).collect::<Result<Vec<_>, _>>()?;
-    if let Some(signs_from) = next(keys.last(), period, now) {
+    let mut keys = all(&mut tx).await?;
+    if rotation == Rotation::Compromised {
+        sql("DELETE FROM signing_keys").execute(&mut tx).await?;
+        keys.clear();
+    }
+    if let Some(signs_from) = next(keys.last(), rotation, now) {
         keys.push(add(&mut tx, signs_from, now).await?);
     }
     while let [first, second, ..] = keys.as_slice()
@@ -41,10 +59,14 @@ pub(crate) async fn rotate(db: &Db, period: SignedDuration, now: Timestamp) -> R
 }
 
 /// When a new key is to sign, if it is time to make one.
-fn next(last: Option<&Key>, period: SignedDuration, now: Timestamp) -> Option<Timestamp> {
+fn next(last: Option<&Key>, rotation: Rotation, now: Timestamp) -> Option<Timestamp> {
     let Some(last) = last else { return Some(now) };
     let published = now.saturating_add(OVERLAP).ok()?;
-    (published.duration_since(last.signs_from) >= period).then_some(published)
+    let is_due = match rotation {
+        Rotation::After(period) => published.duration_since(last.signs_from) >= period,
+        Rotation::Now | Rotation::Compromised => true,
+    };
+    is_due.then_some(published)
 }
 
 /// Whether no token is valid that the predecessor of this key signed.

@@ -8,7 +8,7 @@ use moviebooking_store::both_engines;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::store::keys::OVERLAP;
+use crate::store::keys::{OVERLAP, Rotation};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -51,6 +51,30 @@ both_engines! {
         assert_eq!(published(&world.service, &keyring.rotate().await.unwrap()), both);
         world.pass(SignedDuration::from_secs(1));
         assert_eq!(published(&world.service, &keyring.rotate().await.unwrap()), both[1..]);
+    }
+
+    async fn a_key_that_an_operator_asks_for_signs_when_everybody_knows_it(db: Db) {
+        let world = World::new(db);
+        let (keyring, other) = (&world.service.keyring, world.replica(config()));
+        let first = published(&world.service, &keyring.keys().await.unwrap());
+        other.keyring.replace(Rotation::Now).await.unwrap();
+        keyring.look().await.unwrap();
+        let keys = keyring.keys().await.unwrap();
+        assert_eq!((published(&world.service, &keys).len(), keys.public().len()), (2, 2));
+        assert_eq!(keys.signer(world.now()).unwrap().id(), first[0]);
+        world.pass(OVERLAP);
+        assert_ne!(keys.signer(world.now()).unwrap().id(), first[0]);
+    }
+
+    async fn a_compromised_key_is_gone_at_once(db: Db) {
+        let world = World::new(db);
+        let keyring = &world.service.keyring;
+        let first = published(&world.service, &keyring.keys().await.unwrap());
+        let keys = keyring.replace(Rotation::Compromised).await.unwrap();
+        let now = published(&world.service, &keys);
+        assert_eq!(now.len(), 1);
+        assert_ne!(now, first);
+        assert_eq!(keys.signer(world.now()).unwrap().id(), now[0]);
     }
 
     async fn a_platform_that_slept_for_a_year_wakes_up(db: Db) {

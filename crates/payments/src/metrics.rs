@@ -1,0 +1,75 @@
+//! What is counted of payments and refunds, and what is unfinished.
+
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use moviebooking_domain::money::Currency;
+use moviebooking_serve::metrics::{IntCounterVec, IntGaugeVec, counter, gauge};
+
+use crate::{payment::Event, store::Unfinished};
+
+static EVENTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter(
+        "moviebooking_payment_events_total",
+        "What happened to payments and refunds: one for each row of the history.",
+        &["event"],
+    )
+});
+
+static CAPTURED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter(
+        "moviebooking_revenue_minor_units_total",
+        "Money that was captured, in the currency's minor units.",
+        &["currency"],
+    )
+});
+
+static REFUNDED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter(
+        "moviebooking_refunds_minor_units_total",
+        "Money that was paid back, in the currency's minor units.",
+        &["currency"],
+    )
+});
+
+static UNFINISHED: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge(
+        "moviebooking_sagas_unfinished",
+        "Payments and refunds that have a step to go, by state; the same in every replica.",
+        &["saga", "state"],
+    )
+});
+
+static OLDEST: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge(
+        "moviebooking_sagas_oldest_unfinished_seconds",
+        "Age of the oldest payment or refund that has a step to go; 0 without one.",
+        &["saga"],
+    )
+});
+
+/// Counts what was committed.
+pub(crate) fn happened(event: &Event, currency: Currency) {
+    EVENTS.with_label_values(&[event.kind]).inc();
+    let Some(amount) = event.amount.and_then(|amount| u64::try_from(amount).ok()) else { return };
+    let counter = match event.kind {
+        "captured" => &CAPTURED,
+        "refunded" => &REFUNDED,
+        _ => return,
+    };
+    counter.with_label_values(&[currency.code()]).inc_by(amount);
+}
+
+/// Shows what is unfinished at `now`.
+pub(crate) fn show(unfinished: &[Unfinished], now: Timestamp) {
+    // A state that nobody is in any more is not shown.
+    UNFINISHED.reset();
+    for saga in ["payment", "refund"] {
+        let oldest = unfinished.iter().filter(|rows| rows.saga == saga).map(|rows| rows.oldest).min();
+        let age = oldest.map_or(0, |oldest| now.duration_since(oldest).as_secs());
+        OLDEST.with_label_values(&[saga]).set(age);
+    }
+    for Unfinished { saga, state, count, .. } in unfinished {
+        UNFINISHED.with_label_values(&[saga, state.as_str()]).set((*count).into());
+    }
+}
