@@ -88,6 +88,11 @@ impl Rest {
         Self { token: session["accessToken"].as_str().map(str::to_owned), ..self }
     }
 
+    /// The same client with this access token.
+    pub fn with_token(self, token: String) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
     /// The same client, signed in as this account by the token that is in `cell` or gets there: hashing passwords
     /// takes time.
     pub async fn remembered(self, cell: &OnceCell<String>, account: &Account) -> Self {

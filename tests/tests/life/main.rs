@@ -7,11 +7,19 @@ mod database;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod load;
+#[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod rotation;
+#[cfg(test)]
 mod start;
+#[cfg(test)]
+mod traces;
 
 #[cfg(test)]
 use {
