@@ -143,8 +143,9 @@ impl Service {
     /// is doing. Any number of processes may do it at once.
     pub async fn run_background(&self, shutdown: CancellationToken) {
         let look = || async {
-            let unfinished = self.store.unfinished().await.map_err(|error| error.chain())?;
-            metrics::show(&unfinished, self.clock.now());
+            let (unfinished, parked) = tokio::try_join!(self.store.unfinished(), self.store.parked())
+                .map_err(|error| error.chain())?;
+            metrics::show(&unfinished, parked, self.clock.now());
             Ok::<_, String>(())
         };
         tokio::join!(self.work(&shutdown), shutdown.run_until_cancelled(keep_fresh(look)));

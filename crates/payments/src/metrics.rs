@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use moviebooking_domain::money::Currency;
 use moviebooking_serve::metrics::{IntCounterVec, IntGaugeVec, counter, gauge};
 
-use crate::{payment::Event, store::Unfinished};
+use crate::{
+    payment::Event,
+    store::{SAGAS, Unfinished},
+};
 
 static EVENTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter(
@@ -48,6 +51,14 @@ static OLDEST: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     )
 });
 
+static PARKED: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge(
+        "moviebooking_sagas_parked",
+        "Payments and refunds that could not be finished and wait for an admin; the same in every replica.",
+        &["saga"],
+    )
+});
+
 /// Counts what was committed.
 pub(crate) fn happened(event: &Event, currency: Currency) {
     EVENTS.with_label_values(&[event.kind]).inc();
@@ -60,11 +71,12 @@ pub(crate) fn happened(event: &Event, currency: Currency) {
     counter.with_label_values(&[currency.code()]).inc_by(amount);
 }
 
-/// Shows what is unfinished at `now`.
-pub(crate) fn show(unfinished: &[Unfinished], now: Timestamp) {
+/// Shows what is unfinished at `now`, and what is parked.
+pub(crate) fn show(unfinished: &[Unfinished], parked: [u32; SAGAS.len()], now: Timestamp) {
     // A state that nobody is in any more is not shown.
     UNFINISHED.reset();
-    for saga in ["payment", "refund"] {
+    for ((saga, _), parked) in SAGAS.into_iter().zip(parked) {
+        PARKED.with_label_values(&[saga]).set(parked.into());
         let oldest = unfinished.iter().filter(|rows| rows.saga == saga).map(|rows| rows.oldest).min();
         let age = oldest.map_or(0, |oldest| now.duration_since(oldest).as_secs());
         OLDEST.with_label_values(&[saga]).set(age);

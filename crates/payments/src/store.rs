@@ -19,7 +19,7 @@ pub(crate) use leases::{Lease, Leases};
 pub(crate) use parking::Compensated;
 pub(crate) use publish::{Told, published, unpublished};
 pub(crate) use queries::Listing;
-pub(crate) use unfinished::Unfinished;
+pub(crate) use unfinished::{SAGAS, Unfinished};
 
 use crate::payment::Event;
 
