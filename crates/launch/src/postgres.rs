@@ -130,21 +130,9 @@ impl PrivatePostgres {
     /// When there is one of that name.
     pub fn create_databases<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> anyhow::Result<()> {
         for name in names {
-            self.execute("postgres", &format!("CREATE DATABASE {name}"))?;
+            self.query("postgres", &format!("CREATE DATABASE {name}"))?;
         }
         Ok(())
-    }
-
-    /// Runs a statement as the superuser in the database of this name; what it answers, a row per line.
-    ///
-    /// # Errors
-    /// What the server said.
-    pub fn execute(&self, database: &str, statement: &str) -> anyhow::Result<String> {
-        let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
-            .arg(self.database_url(database))
-            .args(["--command", statement]);
-        command::output(&mut psql)
     }
 
     /// Asks the role for its password from now on; all others are trusted as before.
@@ -265,7 +253,7 @@ mod tests {
         let server = PrivatePostgres::start().unwrap();
         let (address, folder) = (("127.0.0.1", server.port), server.folder.clone());
         server.create_databases(["one", "two"]).unwrap();
-        assert_eq!(server.execute("two", "SELECT current_database()").unwrap().trim(), "two");
+        assert_eq!(server.query("two", "SELECT current_database()").unwrap().trim(), "two");
         assert!(server.create_databases(["two"]).is_err());
         server.suspend().unwrap();
         assert!(TcpStream::connect(address).is_err());

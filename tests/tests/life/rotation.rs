@@ -89,10 +89,10 @@ async fn the_keys_of_tokens_and_tickets_are_replaced() {
     let pass = |table: &str, by: &str| {
         format!("UPDATE {table} SET signs_from = signs_from - INTERVAL '{by}' WHERE signs_from > now()")
     };
-    postgres.execute("users", &pass("signing_keys", "11 minutes")).unwrap();
-    postgres.execute("tickets", &pass("ticket_keys", "25 hours")).unwrap();
+    postgres.query("users", &pass("signing_keys", "11 minutes")).unwrap();
+    postgres.query("tickets", &pass("ticket_keys", "25 hours")).unwrap();
     let kid = "SELECT id FROM signing_keys ORDER BY signs_from DESC LIMIT 1";
-    let kid = postgres.execute("users", kid).unwrap();
+    let kid = postgres.query("users", kid).unwrap();
     wait_until("the new key signs access tokens", async || {
         let account = &processes.system.accounts.customer;
         let signed_in = visitor.clone().sign_in(&account.email, &account.password).await;
@@ -101,7 +101,7 @@ async fn the_keys_of_tokens_and_tickets_are_replaced() {
     .await;
     wait_until("the new key signs tickets", async || {
         let newest = "SELECT substr(code, 6, 3) FROM tickets ORDER BY id DESC LIMIT 1";
-        let newest = postgres.execute("tickets", newest).unwrap();
+        let newest = postgres.query("tickets", newest).unwrap();
         // The id of the key is the first 16 bits in base32: 1 is AAAQ, 2 is AABA.
         newest.trim() == "AAB"
     })
@@ -146,7 +146,7 @@ async fn the_secret_that_services_know_each_other_by_is_replaced() {
 async fn the_password_of_a_database_is_replaced_on_either_side_first() {
     let processes = turn().await;
     let (platform, postgres) = (&processes.platform, processes.platform.postgres());
-    postgres.execute("postgres", "CREATE ROLE rotated SUPERUSER LOGIN PASSWORD 'one'").unwrap();
+    postgres.query("postgres", "CREATE ROLE rotated SUPERUSER LOGIN PASSWORD 'one'").unwrap();
     postgres.demand_password("rotated").unwrap();
     let files = tempfile::tempdir().unwrap();
     let file = files.path().join("uri");
@@ -155,7 +155,7 @@ async fn the_password_of_a_database_is_replaced_on_either_side_first() {
         fs::write(&file, url).unwrap();
     };
     let set_server = |password: &str| {
-        postgres.execute("postgres", &format!("ALTER ROLE rotated PASSWORD '{password}'")).unwrap();
+        postgres.query("postgres", &format!("ALTER ROLE rotated PASSWORD '{password}'")).unwrap();
     };
     set_file("one");
     let address = nobodys_address();
@@ -185,7 +185,7 @@ async fn the_password_of_a_database_is_replaced_on_either_side_first() {
     load.flows().await;
     let connections = || {
         let ids = "SELECT pid FROM pg_stat_activity WHERE usename = 'rotated'";
-        postgres.execute("postgres", ids).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+        postgres.query("postgres", ids).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
     };
     let replaced = async |old: Vec<String>| {
         assert!(!old.is_empty());
