@@ -140,6 +140,7 @@ impl Lease {
             return result;
         }
         let Self { connection, leased, leases, _place: place } = self;
+        leases.0.pool.served();
         let now = Instant::now();
         if now.duration_since(leased) < LEASED && !leases.0.places.is_closed() {
             leases.0.idle().push(Idle { connection, leased, since: now });

@@ -32,6 +32,9 @@ const SUSPICION: Duration = Duration::from_millis(250);
 /// How long the server may take to answer whoever asks.
 const PROBE: Duration = Duration::from_secs(1);
 
+/// A server that takes longer is busy and not gone, as long as it has served somebody else in this time.
+const BUSY: Duration = Duration::from_secs(2);
+
 /// How long it is left alone before it is asked again.
 const PROBE_PAUSE: Duration = Duration::from_millis(200);
 
@@ -59,6 +62,8 @@ struct State {
     renewed: AtomicU64,
     /// Since when logins are refused; milliseconds since `begun`, 0 while they are not.
     locked_out: AtomicU64,
+    /// When somebody last got a connection or an answer; milliseconds since `begun`.
+    served: AtomicU64,
     down: watch::Sender<bool>,
     probing: AtomicBool,
 }
@@ -72,6 +77,12 @@ impl State {
     fn is_outdated(&self, age: Duration) -> bool {
         let renewed = self.renewed.load(Ordering::Relaxed);
         renewed > 0 && self.begun.elapsed().saturating_sub(age).as_millis() < u128::from(renewed)
+    }
+
+    /// Whether it has served somebody not long ago.
+    fn serves(&self) -> bool {
+        let ago = self.now().saturating_sub(self.served.load(Ordering::Relaxed));
+        Duration::from_millis(ago) < BUSY
     }
 
     /// Whether a refused login may be the first sign of a password that changes.
@@ -99,6 +110,7 @@ impl PostgresPool {
             begun: Instant::now(),
             renewed: AtomicU64::new(0),
             locked_out: AtomicU64::new(0),
+            served: AtomicU64::new(0),
             down: watch::channel(false).0,
             probing: AtomicBool::new(false),
         });
@@ -127,11 +139,21 @@ impl PostgresPool {
         loop {
             self.must_be_there()?;
             // Boxed, because it is large and statements are everywhere.
+<<<<<<< HEAD
             match self.unless_gone(Box::pin(self.pool.acquire())).await {
+||||||| 2c6e9e7
+            match self.unless_gone(Box::pin(get())).await {
+=======
+            match self.unless_gone(Box::pin(get())).await {
+                Ok(obtained) => {
+                    self.state.served.store(self.state.now(), Ordering::Relaxed);
+                    return Ok(obtained);
+                }
+>>>>>>> origin/main
                 Err(error) if is_refused_login(&error) && self.state.may_be_let_in_soon() => {
                     tokio::time::sleep(LOGIN_PAUSE).await;
                 }
-                result => return result,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -139,6 +161,11 @@ impl PostgresPool {
     /// Fails while the server is known to be gone.
     pub(crate) fn must_be_there(&self) -> Result<(), sqlx::Error> {
         if *self.state.down.borrow() { Err(gone()) } else { Ok(()) }
+    }
+
+    /// Notes that the server has answered somebody.
+    pub(crate) fn served(&self) {
+        self.state.served.store(self.state.now(), Ordering::Relaxed);
     }
 
     /// Whether a connection that was taken from the pool then may still be used without asking the pool.
@@ -170,7 +197,7 @@ impl PostgresPool {
         let Self { pool, state } = self.clone();
         tokio::spawn(async move {
             while !pool.is_closed() {
-                if answers(&pool.connect_options()).await {
+                if answers(&pool.connect_options()).await.unwrap_or_else(|| state.serves()) {
                     if state.down.send_replace(false) {
                         // They were connections to what is gone.
                         state.renewed.store(state.now(), Ordering::Relaxed);
@@ -265,17 +292,20 @@ async fn server_version(options: &PgConnectOptions) -> Result<u32, sqlx::Error> 
     Ok(version)
 }
 
-/// Whether there is a server, even if it lets nobody in.
-async fn answers(options: &PgConnectOptions) -> bool {
+/// Whether there is a server, even if it lets nobody in; `None` when it takes its time.
+async fn answers(options: &PgConnectOptions) -> Option<bool> {
     match tokio::time::timeout(PROBE, PgConnection::connect_with(options)).await {
         Ok(Ok(connection)) => {
             // It has served its purpose.
             let _ = connection.close().await;
-            true
+            Some(true)
         }
         // admin_shutdown, crash_shutdown, cannot_connect_now: it ends or has not begun.
-        Ok(Err(sqlx::Error::Database(error))) => !error.code().is_some_and(|code| code.starts_with("57P")),
-        _ => false,
+        Ok(Err(sqlx::Error::Database(error))) => {
+            Some(!error.code().is_some_and(|code| code.starts_with("57P")))
+        }
+        Ok(Err(_)) => Some(false),
+        Err(_) => None,
     }
 }
 
