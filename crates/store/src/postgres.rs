@@ -139,17 +139,11 @@ impl PostgresPool {
         loop {
             self.must_be_there()?;
             // Boxed, because it is large and statements are everywhere.
-<<<<<<< HEAD
             match self.unless_gone(Box::pin(self.pool.acquire())).await {
-||||||| 2c6e9e7
-            match self.unless_gone(Box::pin(get())).await {
-=======
-            match self.unless_gone(Box::pin(get())).await {
-                Ok(obtained) => {
-                    self.state.served.store(self.state.now(), Ordering::Relaxed);
-                    return Ok(obtained);
+                Ok(connection) => {
+                    self.served();
+                    return Ok(connection);
                 }
->>>>>>> origin/main
                 Err(error) if is_refused_login(&error) && self.state.may_be_let_in_soon() => {
                     tokio::time::sleep(LOGIN_PAUSE).await;
                 }
