@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, error::Error, fmt::Display, path::PathBuf, sync::Arc};
 
-use moviebooking_domain::clock::Clock;
+use moviebooking_domain::clock::{Clock, SystemClock};
 use moviebooking_serve::{
     StartError,
     files::{Named, kept_current},
@@ -51,9 +51,9 @@ impl Database<'_> {
     }
 }
 
-/// Settings of a service for its database.
+/// Settings of a process for its database.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct DatabaseArgs {
+pub struct DatabaseArgs {
     /// Database: postgres://USER:PASSWORD@HOST:PORT/NAME or sqlite:PATH. Set one with a password in the
     /// environment, where `ps` does not show it, or in a file: --database-url-file.
     #[arg(long, env = "MOVIEBOOKING_DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = secret_url)]
@@ -68,18 +68,18 @@ pub(crate) struct DatabaseArgs {
     database_pool_size: Option<u32>,
     /// Run pending migrations at start, instead of refusing to start.
     #[arg(long, env = "MOVIEBOOKING_MIGRATE")]
-    pub(crate) migrate: bool,
+    migrate: bool,
 }
 
 /// Where a database is, and from where on it is somewhere else.
-pub(crate) type DatabaseUrls = watch::Receiver<Arc<DatabaseUrl>>;
+pub type DatabaseUrls = watch::Receiver<Arc<DatabaseUrl>>;
 
 impl DatabaseArgs {
     /// The URL from the one place that is set, and its successors where that is a file.
     ///
     /// # Errors
     /// When none is set or both, the file cannot be read, or it is none; the URL is not repeated.
-    pub(crate) async fn urls(&self) -> Result<DatabaseUrls, StartError> {
+    pub async fn urls(&self) -> Result<DatabaseUrls, StartError> {
         match (&self.database_url, &self.database_url_file) {
             (Some(url), None) => {
                 let url = parse("--database-url", url.expose_secret())?;
@@ -103,8 +103,35 @@ impl DatabaseArgs {
         }
     }
 
+    /// The database of the process `name`, whose connections follow the URLs.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub async fn open(
+        &self,
+        name: &'static str,
+        urls: &DatabaseUrls,
+        migrations: &Migrations,
+    ) -> Result<Db, StartError> {
+        let url = Arc::clone(&urls.borrow());
+        let db = self.database(name, "--database-url", &url, migrations).open(&SystemClock).await?;
+        db.follow(urls.clone(), self.pool_options(name));
+        Ok(db)
+    }
+
+    /// Another database that is used in the same way.
+    pub(crate) fn database<'a>(
+        &self,
+        name: &'static str,
+        flag: &'a str,
+        url: &'a DatabaseUrl,
+        migrations: &'a Migrations,
+    ) -> Database<'a> {
+        Database { url, options: self.pool_options(name), migrations, migrate: self.migrate, flag }
+    }
+
     /// How to pool connections; `application_name` is what PostgreSQL shows in `pg_stat_activity`.
-    pub(crate) fn pool_options(&self, application_name: &'static str) -> PoolOptions {
+    fn pool_options(&self, application_name: &'static str) -> PoolOptions {
         PoolOptions { application_name, max_connections: self.database_pool_size }
     }
 }

@@ -36,7 +36,7 @@ mod service;
 pub use args::{Process, ProcessArgs};
 pub use credential::Credential;
 #[cfg(feature = "service")]
-pub use database::{Database, secret_url};
+pub use database::{Database, DatabaseArgs, DatabaseUrls, secret_url};
 pub use password::PasswordArgs;
 pub use peers::{Movies, Payments, Peer, Reservations, Theaters, Tickets, Users};
 #[cfg(feature = "service")]

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::{
-    Database, Peer, Process, ProcessArgs, Users,
+    Peer, Process, ProcessArgs, Users,
     database::{DatabaseArgs, DatabaseUrls},
     secret::SecretArgs,
 };
@@ -74,28 +74,7 @@ impl ServiceArgs {
     /// # Errors
     /// When it cannot be used.
     pub async fn database(&self, name: &'static str, migrations: &Migrations) -> Result<Db, StartError> {
-        self.open_own(name, &self.database.urls().await?, migrations).await
-    }
-
-    async fn open_own(
-        &self,
-        name: &'static str,
-        urls: &DatabaseUrls,
-        migrations: &Migrations,
-    ) -> Result<Db, StartError> {
-        let url = Arc::clone(&urls.borrow());
-        self.open("--database-url", name, &url, migrations).await
-    }
-
-    async fn open(
-        &self,
-        flag: &str,
-        name: &'static str,
-        url: &DatabaseUrl,
-        migrations: &Migrations,
-    ) -> Result<Db, StartError> {
-        let options = self.database.pool_options(name);
-        Database { url, options, migrations, migrate: self.database.migrate, flag }.open(&SystemClock).await
+        self.database.open(name, &self.database.urls().await?, migrations).await
     }
 }
 
@@ -155,14 +134,13 @@ impl ServiceProcess<'_> {
         };
         Ok(Relay::new(db.clone(), self.clock(), source, publisher))
     }
+
     /// The service's database; its connections follow the URL's file.
     ///
     /// # Errors
     /// When it cannot be used.
     pub async fn database(&self, migrations: &Migrations) -> Result<Db, StartError> {
-        let db = self.args.open_own(self.name, &self.urls, migrations).await?;
-        db.follow(self.urls.clone(), self.args.database.pool_options(self.name));
-        Ok(db)
+        self.args.database.open(self.name, &self.urls, migrations).await
     }
 
     /// Another database than the service's own, called `name`, that was chosen with `flag`.
@@ -176,7 +154,7 @@ impl ServiceProcess<'_> {
         url: &DatabaseUrl,
         migrations: &Migrations,
     ) -> Result<Db, StartError> {
-        self.args.open(flag, name, url, migrations).await
+        self.args.database.database(name, flag, url, migrations).open(&*self.clock).await
     }
 
     /// Serves the service's RPCs behind the check of who may call them, with health and reflection, until the process

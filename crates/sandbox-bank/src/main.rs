@@ -5,13 +5,10 @@ use std::{path::PathBuf, process::ExitCode};
 use axum::routing::get;
 use clap::Parser;
 use moviebooking_domain::clock::SystemClock;
-use moviebooking_process::{Credential, Database, ProcessArgs};
+use moviebooking_process::{Credential, DatabaseArgs, ProcessArgs};
 use moviebooking_sandbox_bank::{Bank, BankSecret, MIGRATIONS, SLOW_REPLY, Settings, router};
 use moviebooking_serve::{Health, Server, StartError, metrics};
-use moviebooking_store::{
-    DatabaseArgs,
-    observe::{self, Observer},
-};
+use moviebooking_store::observe::{self, Observer};
 use tokio_util::sync::CancellationToken;
 
 const NAME: &str = "sandbox-bank";
@@ -52,13 +49,10 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Result<(), StartError> {
-    let url = cli.database.url().map_err(|error| StartError::usage(format!("--database-url: {error}")))?;
+    let urls = cli.database.urls().await?;
     let settings = cli.settings()?;
     let process = cli.process.start().await?;
-    let options = cli.database.pool_options(NAME);
-    let migrate = cli.database.migrate;
-    let database = Database { url: &url, options, migrations: &MIGRATIONS, migrate, flag: "--database-url" };
-    let db = database.open(&SystemClock).await?;
+    let db = cli.database.open(NAME, &urls, &MIGRATIONS).await?;
     let bank = Bank::new(db.clone(), SystemClock::shared(), settings);
     let health = Health::new(&[]).await;
     let index = "The sandbox bank of the Movie Booking Platform: POST /v1/payments\n";
