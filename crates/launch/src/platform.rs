@@ -29,7 +29,8 @@ const READY_BOUND: Duration = Duration::from_secs(60);
 const ANSWER_BOUND: Duration = Duration::from_secs(5);
 
 /// What a person may set for all processes, in the environment of whoever starts the platform.
-const PASSED_ON: [&str; 3] = ["MOVIEBOOKING_LOG", "MOVIEBOOKING_LOG_FORMAT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+const PASSED_ON: [&str; 4] =
+    ["MOVIEBOOKING_LOG", "MOVIEBOOKING_LOG_FORMAT", "OTEL_EXPORTER_OTLP_ENDPOINT", "MOVIEBOOKING_NATS_URL"];
 
 /// Seven processes and their databases; dropping it stops them all.
 pub struct Platform {
