@@ -24,6 +24,8 @@ const POLL: Duration = Duration::from_secs(1);
 const GATHER: Duration = Duration::from_millis(50);
 /// The first and the longest pause after a failure.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(15)];
+/// Every so many failures in a row are logged as one that people should see: every few minutes.
+const REMINDED: u32 = 20;
 
 static EVENTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     let help = "Events that were given to who publishes them, by whether they were taken.";
@@ -107,7 +109,7 @@ impl<S: Source> Relay<S> {
 
     /// Publishes until `shutdown`, and then what the last requests have left.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let mut failures = 0;
+        let mut failures: u32 = 0;
         loop {
             let turn = self.turn().await;
             // While a publisher is away, or another process publishes, nobody's commit hurries this one.
@@ -121,8 +123,8 @@ impl<S: Source> Relay<S> {
                     if turn == Turn::Full { Duration::ZERO } else { POLL }
                 }
                 Err(error) => {
-                    if failures == 0 {
-                        tracing::warn!(%error, "it is tried again, less and less often");
+                    if failures.is_multiple_of(REMINDED) {
+                        tracing::warn!(%error, failures, "it is tried again, less and less often");
                     } else {
                         tracing::debug!(%error, failures, "it is tried again");
                     }

@@ -1,4 +1,4 @@
-//! Starts a private PostgreSQL, a private Docker and the platform's processes on this machine, for development and tests.
+//! Starts a private PostgreSQL, NATS and Docker and the platform's processes on this machine, for development and tests.
 //!
 //! Everything that is started here ends with whoever started it, however that ends: each program has a supervisor, a
 //! shell that waits for the end of a pipe of which only the starter holds the other end.
@@ -6,11 +6,13 @@
 pub mod command;
 mod demo;
 pub mod docker;
+mod nats;
 mod platform;
 pub mod postgres;
 mod process;
 
 pub use demo::Admin;
+pub use nats::NatsServer;
 pub use platform::{GATEWAY, Platform, SANDBOX_BANK, SERVICES, SandboxBank};
 pub use postgres::{Durability, PrivatePostgres};
 pub use process::Process;
@@ -46,10 +48,7 @@ pub fn wait_until(
 }
 
 /// Ports of the loopback address that were free a moment ago, each another one.
-///
-/// # Errors
-/// When the system gives none.
-pub fn free_ports<const COUNT: usize>() -> anyhow::Result<[u16; COUNT]> {
+fn free_ports<const COUNT: usize>() -> anyhow::Result<[u16; COUNT]> {
     let mut ports = [0; COUNT];
     let mut held = Vec::with_capacity(COUNT);
     for port in &mut ports {

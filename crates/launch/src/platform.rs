@@ -36,11 +36,12 @@ const READY_BOUND: Duration = Duration::from_secs(60);
 const ANSWER_BOUND: Duration = Duration::from_secs(5);
 
 /// What a person may set for all processes, in the environment of whoever starts the platform.
-const PASSED_ON: [&str; 6] = [
+const PASSED_ON: [&str; 7] = [
     "MOVIEBOOKING_LOG",
     "MOVIEBOOKING_LOG_FORMAT",
     "MOVIEBOOKING_DATABASE_POOL_SIZE",
     "MOVIEBOOKING_MAX_REQUESTS",
+    "MOVIEBOOKING_NATS_URL",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "TOKIO_WORKER_THREADS",
 ];

@@ -17,11 +17,14 @@ fn a_bad_address_is_named_with_flag_and_variable_by_every_program() {
 #[test]
 fn every_service_needs_a_database_and_does_not_repeat_a_bad_url() {
     for name in SERVICES {
-        let error = refusal(program(name).env("MOVIEBOOKING_SERVICE_SECRET", SECRET), 64);
-        assert!(error.contains("MOVIEBOOKING_DATABASE_URL"), "{name}: {error}");
         let mut command = program(name);
         command.env("MOVIEBOOKING_SERVICE_SECRET", SECRET);
         command.env("MOVIEBOOKING_BANK_DATABASE_URL", "sqlite:bank.db");
+        let error = refusal(&mut command, 64);
+        assert!(
+            error.contains("MOVIEBOOKING_DATABASE_URL") && error.contains("--database-url-file"),
+            "{name}: {error}"
+        );
         let error = refusal(command.env("MOVIEBOOKING_DATABASE_URL", "mysql://root:hunter2@db/x"), 64);
         assert!(error.contains("--database-url") && !error.contains("hunter2"), "{name}: {error}");
     }

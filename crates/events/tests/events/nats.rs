@@ -2,8 +2,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    path::PathBuf,
-    process::Command,
     sync::Arc,
 };
 
@@ -11,51 +9,14 @@ use async_nats::jetstream::{self, consumer::pull};
 use clap::Parser as _;
 use futures::StreamExt as _;
 use moviebooking_events::{EventsArgs, Nats, STREAM};
-use moviebooking_launch::{Process, free_ports};
+use moviebooking_launch::NatsServer;
 use moviebooking_store::testing::TestDb;
 use tokio_util::sync::CancellationToken;
 
 use crate::world::{MIGRATIONS, Running, commit, until, version, waiting};
 
-/// Names the program.
-const PROGRAM: &str = "MOVIEBOOKING_TEST_NATS_SERVER";
 const HALLS: i32 = 8;
 const VERSIONS: i32 = 40;
-
-/// A NATS server on a port of its own, with JetStream in a folder of its own.
-struct Server {
-    folder: tempfile::TempDir,
-    port: u16,
-    process: Option<Process>,
-}
-
-impl Server {
-    fn start() -> Self {
-        let [port] = free_ports().unwrap();
-        let mut server = Self { folder: tempfile::tempdir().unwrap(), port, process: None };
-        server.restart();
-        server
-    }
-
-    fn restart(&mut self) {
-        let program = std::env::var_os(PROGRAM).unwrap_or_else(|| {
-            panic!("{PROGRAM} is not set: `cargo xtask test` sets it, or name a nats-server program")
-        });
-        let mut command = Command::new(PathBuf::from(program));
-        command.args(["--addr", "127.0.0.1", "--port", &self.port.to_string(), "--jetstream", "--store_dir"]);
-        command.arg(self.folder.path().join("store"));
-        self.process = Some(Process::start(&command, &self.folder.path().join("log")).unwrap());
-    }
-
-    /// Ends it as a crash does.
-    fn kill(&mut self) {
-        self.process.take().unwrap().kill().unwrap();
-    }
-
-    fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
-    }
-}
 
 /// A connection as a process makes it from its command line.
 async fn connect(url: &str) -> Nats {
@@ -83,7 +44,8 @@ async fn nothing_is_lost_or_out_of_order_when_the_server_is_killed() {
     moviebooking_serve::install_crypto_provider();
     let database = TestDb::postgres(&MIGRATIONS).await;
     let db = database.db();
-    let mut server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = NatsServer::start(folder.path()).unwrap();
     let relays = [connect(&server.url()).await, connect(&server.url()).await];
     let relays = relays.map(|nats| Running::start(db, Arc::new(nats)));
     for version in 1..=VERSIONS {
@@ -93,9 +55,9 @@ async fn nothing_is_lost_or_out_of_order_when_the_server_is_killed() {
         match version {
             10 | 30 => {
                 until("some are published", async || waiting(db).await < 20).await;
-                server.kill();
+                server.kill().unwrap();
             }
-            20 | 35 => server.restart(),
+            20 | 35 => server.restart().unwrap(),
             _ => {}
         }
     }
@@ -135,7 +97,8 @@ async fn a_consumer_is_given_every_event_also_those_it_could_not_take() {
     moviebooking_serve::install_crypto_provider();
     let database = TestDb::sqlite(&MIGRATIONS).await;
     let db = database.db();
-    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let server = NatsServer::start(folder.path()).unwrap();
     let nats = Arc::new(connect(&server.url()).await);
     let relay = Running::start(db, nats.clone());
     for version in 1..=30 {

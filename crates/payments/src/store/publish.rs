@@ -52,7 +52,8 @@ pub(crate) async fn published(db: &Db, last: &BTreeMap<PaymentId, i64>) -> Resul
     update.push_rows(
         last.iter().map(|(payment, sequence)| -> [Value; 2] { [(*payment).into(), (*sequence).into()] }),
     );
-    update.push(") AS last WHERE id = last.column1");
+    // Who was held up while another went on does not set it back.
+    update.push(") AS last WHERE id = last.column1 AND published < last.column2");
     update.execute(db).await.map(drop)
 }
 

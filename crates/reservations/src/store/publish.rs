@@ -32,6 +32,7 @@ pub(crate) async fn published(db: &Db, last: &BTreeMap<ShowtimeId, i64>) -> Resu
     update.push_rows(
         last.iter().map(|(showtime, sequence)| -> [Value; 2] { [(*showtime).into(), (*sequence).into()] }),
     );
-    update.push(") AS last WHERE showtime_id = last.column1");
+    // Who was held up while another went on does not set it back.
+    update.push(") AS last WHERE showtime_id = last.column1 AND published < last.column2");
     update.execute(db).await.map(drop)
 }

@@ -1,5 +1,6 @@
 //! Webhooks with receivers over real sockets.
 
+mod broker;
 mod managing;
 mod receiver;
 mod sending;
