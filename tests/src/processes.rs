@@ -1,4 +1,4 @@
-//! The platform as seven processes on PostgreSQL.
+//! The platform as processes on PostgreSQL.
 
 use std::{path::PathBuf, sync::OnceLock};
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::System;
 
-/// The platform as seven processes on a PostgreSQL server of their own, with the demo cinema. All of it ends with the
+/// The platform as processes on a PostgreSQL server of their own, with the demo cinema. All of it ends with the
 /// tests, also when those are killed.
 pub struct Processes {
     /// How tests see every edition.
@@ -45,7 +45,7 @@ impl Processes {
 }
 
 impl System {
-    /// The platform that all tests of a program share: seven processes on PostgreSQL with the demo cinema.
+    /// The platform that all tests of a program share: processes on PostgreSQL with the demo cinema.
     ///
     /// # Panics
     /// When it does not start.

@@ -40,6 +40,16 @@ pub(crate) fn pass_on(headers: &HeaderMap, extensions: &Extensions, config: &Con
     passed
 }
 
+/// Adds what signs a body that goes on byte for byte: `stripe-signature`, or `webhook-id`, `webhook-timestamp` and
+/// `webhook-signature` of the Standard Webhooks specification.
+pub(crate) fn pass_on_signatures(headers: &HeaderMap, passed: &mut HeaderMap) {
+    for (name, value) in headers {
+        if name.as_str().ends_with("-signature") || name.as_str().starts_with("webhook-") {
+            passed.insert(name, value.clone());
+        }
+    }
+}
+
 /// How long an answer may be kept by others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caching {

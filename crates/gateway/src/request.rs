@@ -49,7 +49,7 @@ pub(crate) fn encode(
     parts: &Parts<'_>,
 ) -> Result<Vec<u8>, Problem> {
     let mut message = DynamicMessage::new(route.rpc.input());
-    let given = body::read(route, parts.body, &mut message)?;
+    let given = body::read(route, parts.body, parts.headers, &mut message)?;
     if let Some(query) = parts.query {
         if query.len() > LONGEST_QUERY {
             return Err(Problem::invalid("query", format!("use at most {LONGEST_QUERY} bytes of query")));

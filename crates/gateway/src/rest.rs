@@ -148,7 +148,7 @@ impl Call {
         let (route, edge) = (self.route(), &self.edge);
         authorise(&edge.verifier, route.path.path(), &self.parts.headers).await?;
         let body = edge.limits.read(&self.parts.headers, body).await?;
-        if route.body != Body::Nothing && !body.is_empty() {
+        if !matches!(route.body, Body::Nothing | Body::Raw(_)) && !body.is_empty() {
             request::check_content_type(&self.parts.headers)?;
         }
         let variables: Vec<&str> = variables.iter().map(String::as_str).collect();
@@ -163,7 +163,10 @@ impl Call {
 
     async fn forward(&self, message: Vec<u8>) -> Response {
         let (route, edge) = (self.route(), &self.edge);
-        let headers = headers::pass_on(&self.parts.headers, &self.parts.extensions, &edge.config);
+        let mut headers = headers::pass_on(&self.parts.headers, &self.parts.extensions, &edge.config);
+        if let Body::Raw(_) = route.body {
+            headers::pass_on_signatures(&self.parts.headers, &mut headers);
+        }
         let Some(link) = edge.links.get(&route.service) else {
             return problem::refuse(Problem::internal());
         };

@@ -12,7 +12,7 @@ mod process;
 
 pub use demo::Admin;
 pub use nats::NatsServer;
-pub use platform::{GATEWAY, Platform, SERVICES};
+pub use platform::{GATEWAY, Platform, SANDBOX_BANK, SERVICES, SandboxBank};
 pub use postgres::{Durability, PrivatePostgres};
 pub use process::Process;
 

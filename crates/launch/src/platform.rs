@@ -20,8 +20,15 @@ use crate::{PrivatePostgres, Process, free_ports, wait_until};
 pub const SERVICES: [&str; 6] = ["users", "movies", "theaters", "reservations", "payments", "tickets"];
 /// The process in front of them.
 pub const GATEWAY: &str = "gateway";
-/// The database that stands in for a payment provider's.
+/// The process that stands in for a payment provider.
+pub const SANDBOX_BANK: &str = "sandbox-bank";
+/// Its database.
 const BANK: &str = "bank";
+
+/// The file with the secret that the services share.
+const SERVICE_SECRET: &str = "service-secret";
+/// The file with the secret that payments and the sandbox bank share.
+const BANK_SECRET: &str = "bank-secret";
 
 /// A process becomes ready in this time, migrations included.
 const READY_BOUND: Duration = Duration::from_secs(60);
@@ -32,7 +39,17 @@ const ANSWER_BOUND: Duration = Duration::from_secs(5);
 const PASSED_ON: [&str; 4] =
     ["MOVIEBOOKING_LOG", "MOVIEBOOKING_LOG_FORMAT", "OTEL_EXPORTER_OTLP_ENDPOINT", "MOVIEBOOKING_NATS_URL"];
 
-/// Seven processes and their databases; dropping it stops them all.
+/// Where the sandbox bank is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SandboxBank {
+    /// A process of its own, as a payment provider would be.
+    #[default]
+    Process,
+    /// A part of the payments service.
+    Embedded,
+}
+
+/// The processes and their databases; dropping it stops them all.
 pub struct Platform {
     /// Ended before their databases are.
     processes: BTreeMap<&'static str, Process>,
@@ -42,6 +59,7 @@ pub struct Platform {
     /// What is set for processes beside what they need.
     settings: Vec<(String, String)>,
     postgres: PrivatePostgres,
+    bank: SandboxBank,
 }
 
 #[derive(Clone, Copy)]
@@ -52,7 +70,7 @@ struct Addresses {
 
 impl Platform {
     /// Starts the programs that are in the folder `programs`, on free ports of the loopback address, and waits until all
-    /// of them are ready. Their logs, and the secret that the services share, are kept in `folder`.
+    /// of them are ready. Their logs, and the secrets that they share, are kept in `folder`.
     ///
     /// # Errors
     /// When something does not start: what it wrote.
@@ -65,26 +83,48 @@ impl Platform {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_on(postgres: PrivatePostgres, programs: &Path, folder: &Path) -> anyhow::Result<Self> {
+        Self::start_with(postgres, SandboxBank::default(), programs, folder)
+    }
+
+    /// The same with a sandbox bank of choice.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(
+        postgres: PrivatePostgres,
+        bank: SandboxBank,
+        programs: &Path,
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         // The processes work in folders of their own.
         let (programs, folder) = (programs.canonicalize()?, folder.canonicalize()?);
-        write_secret(&folder.join("service-secret"), &random_text()?)?;
+        for secret in [SERVICE_SECRET, BANK_SECRET] {
+            write_secret(&folder.join(secret), &random_text()?)?;
+        }
         postgres.create_databases(SERVICES.into_iter().chain([BANK]))?;
-        let ports: [u16; 2 * (SERVICES.len() + 1)] = free_ports()?;
-        let addresses = all().zip(ports.chunks_exact(2)).map(|(name, ports)| {
+        let ports: [u16; 2 * (SERVICES.len() + 2)] = free_ports()?;
+        let addresses = all(bank).zip(ports.chunks_exact(2)).map(|(name, ports)| {
             let [serving, metrics] =
                 [ports[0], ports[1]].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
             (name, Addresses { serving, metrics })
         });
         let addresses = addresses.collect();
-        let mut platform =
-            Self { processes: BTreeMap::new(), addresses, programs, folder, settings: Vec::new(), postgres };
+        let mut platform = Self {
+            processes: BTreeMap::new(),
+            addresses,
+            programs,
+            folder,
+            settings: Vec::new(),
+            postgres,
+            bank,
+        };
         // Users come first: nobody is ready without their keys.
         platform.launch("users")?;
-        for name in all().skip(1) {
+        for name in all(bank).skip(1) {
             platform.begin(name)?;
         }
-        for name in all().skip(1) {
+        for name in all(bank).skip(1) {
             platform.wait_until_ready(name)?;
         }
         Ok(platform)
@@ -225,17 +265,33 @@ impl Platform {
             environment.push(set(&variable, format!("http://{}", self.address(peer))));
         }
         if name != GATEWAY {
-            environment.push(set("DATABASE_URL", self.postgres.database_url(name)));
+            let database = if name == SANDBOX_BANK { BANK } else { name };
+            environment.push(set("DATABASE_URL", self.postgres.database_url(database)));
             environment.push(set("MIGRATE", "true".to_owned()));
-            let secret = self.folder.join("service-secret");
-            environment.push(set("SERVICE_SECRET_FILE", secret.display().to_string()));
         }
         if name == "users" {
             // On one machine receivers are on loopback.
             environment.push(set("WEBHOOKS_ALLOW_LOCAL", "true".to_owned()));
         }
-        if name == "payments" {
-            environment.push(set("BANK_DATABASE_URL", self.postgres.database_url(BANK)));
+        let secret = |file: &str| self.folder.join(file).display().to_string();
+        if SERVICES.contains(&name) {
+            environment.push(set("SERVICE_SECRET_FILE", secret(SERVICE_SECRET)));
+        }
+        match (name, self.bank) {
+            ("payments", SandboxBank::Embedded) => {
+                environment.push(set("BANK_DATABASE_URL", self.postgres.database_url(BANK)));
+            }
+            ("payments", SandboxBank::Process) => {
+                environment.push(set("SANDBOX_URL", format!("http://{}", self.address(SANDBOX_BANK))));
+                environment.push(set("SANDBOX_SECRET_FILE", secret(BANK_SECRET)));
+            }
+            (SANDBOX_BANK, _) => {
+                let webhooks = format!("http://{}/payments/webhooks/sandbox", self.address(GATEWAY));
+                environment.push(set("SANDBOX_PUBLIC_URL", format!("http://{serving}")));
+                environment.push(set("SANDBOX_WEBHOOK_URL", webhooks));
+                environment.push(set("SANDBOX_SECRET_FILE", secret(BANK_SECRET)));
+            }
+            _ => {}
         }
         for variable in PASSED_ON {
             environment.extend(std::env::var(variable).ok().map(|value| (variable.to_owned(), value)));
@@ -245,8 +301,9 @@ impl Platform {
     }
 }
 
-fn all() -> impl Iterator<Item = &'static str> {
-    SERVICES.into_iter().chain([GATEWAY])
+fn all(bank: SandboxBank) -> impl Iterator<Item = &'static str> {
+    let bank = (bank == SandboxBank::Process).then_some(SANDBOX_BANK);
+    SERVICES.into_iter().chain([GATEWAY]).chain(bank)
 }
 
 /// 32 random bytes as text.

@@ -66,7 +66,7 @@ pub(crate) enum ChargeError {
 }
 
 impl Service {
-    /// Pays for a reservation, and answers once its tickets are issued.
+    /// Pays for a reservation, and answers once its tickets are issued, or the buyer has to confirm.
     pub(crate) async fn charge(&self, caller: &Caller, charge: &NewCharge) -> Result<Payment, ChargeError> {
         let buyer = caller.user().map_err(ChargeError::Caller)?.id;
         let ended = match self.begin(buyer, charge).await {
@@ -107,7 +107,7 @@ impl Service {
             amount: charge.amount,
             refunded: 0,
             refund_reserved: 0,
-            provider: self.provider_name.to_owned(),
+            provider: self.provider.name().to_owned(),
             provider_reference: String::new(),
             token: Some(charge.token.clone()),
             confirmation: None,
@@ -166,9 +166,10 @@ fn read_id<T: From<uuid::Uuid>>(text: &str) -> Result<T, ChargeError> {
     uuid::Uuid::try_parse(text).map(T::from).map_err(|_malformed| ChargeError::Nonsense)
 }
 
-/// What the buyer is told of a checkout that has ended: the same however often they ask.
+/// What the buyer is told of a checkout that has ended, the same however often they ask, or that waits for them.
 fn outcome(payment: Payment) -> Result<Payment, ChargeError> {
     match payment.failure {
+        None if payment.state == State::ActionRequired => Ok(payment),
         None => Ok(payment.when_completed()),
         Some(failure) if payment.state == State::Declined => Err(ChargeError::Declined(payment.id, failure)),
         Some(failure) => Err(ChargeError::Voided(payment.id, failure, payment.offers)),

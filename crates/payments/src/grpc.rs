@@ -7,18 +7,20 @@ use moviebooking_proto::{
     Problem,
     payments::v1::{
         self as wire, ChargeRequest, CompensatePaymentRequest, GetPaymentRequest, ListPaymentsRequest,
-        ListPaymentsResponse, PaymentState, RefundRequest, ResumePaymentRequest,
-        payments_service_server::PaymentsService,
+        ListPaymentsResponse, PaymentState, ReceiveWebhookRequest, RefundRequest, ResumePaymentRequest,
+        WebhookReceipt, payments_service_server::PaymentsService,
     },
 };
 use moviebooking_store::idempotency::Request as Keyed;
 use prost::Message;
+use secrecy::ExposeSecret as _;
 use tonic::{Request, Response, Status};
 
 use crate::{
     Service,
     charge::NewCharge,
-    payment::{Key, PastEvent, Payment},
+    payment::{Confirmation, Key, PastEvent, Payment},
+    provider::Webhook,
     refund::{NewRefund, Sum},
     saga::State,
 };
@@ -91,6 +93,18 @@ impl PaymentsService for Service {
         let id = fields::id("payment_id", &request.get_ref().payment_id)?;
         let payment = self.compensate(&Caller::of(&request), id).await?;
         Ok(Response::new(to_wire(payment, Vec::new())))
+    }
+
+    async fn receive_webhook(
+        &self,
+        request: Request<ReceiveWebhookRequest>,
+    ) -> Result<Response<WebhookReceipt>, Status> {
+        let headers = request.metadata().clone().into_headers();
+        let message = request.into_inner();
+        let body = message.body.unwrap_or_default().data;
+        let webhook = Webhook { headers: &headers, body: &body, now: self.clock.now() };
+        let outcome = self.receive(&message.provider, &webhook).await?;
+        Ok(Response::new(WebhookReceipt { outcome: outcome.into() }))
     }
 }
 
@@ -180,6 +194,8 @@ fn to_wire(payment: Payment, history: Vec<PastEvent>) -> wire::Payment {
                 detail: event.detail,
             })
             .collect(),
+        buyer_action: payment.confirmation.map(buyer_action),
+        provider_reference: payment.provider_reference,
         provider: payment.provider,
         offers: payment.offers,
         parked: payment.parked.is_some(),
@@ -187,10 +203,20 @@ fn to_wire(payment: Payment, history: Vec<PastEvent>) -> wire::Payment {
     }
 }
 
+fn buyer_action(waiting: Confirmation) -> wire::BuyerAction {
+    let secret = waiting.action.client_secret;
+    wire::BuyerAction {
+        url: waiting.action.url,
+        client_secret: secret.map(|secret| secret.expose_secret().to_owned()).unwrap_or_default(),
+        expire_time: waiting.until.map(fields::time::to_wire),
+    }
+}
+
 /// The states that callers know: they need not tell apart what is done to give money back.
 fn to_wire_state(state: State) -> PaymentState {
     match state {
         State::Created => PaymentState::Created,
+        State::ActionRequired => PaymentState::ActionRequired,
         State::Authorised => PaymentState::Authorised,
         State::Confirmed => PaymentState::Confirmed,
         State::Captured => PaymentState::Captured,

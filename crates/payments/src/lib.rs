@@ -6,6 +6,7 @@
 //! behind [`provider::Provider`].
 
 mod charge;
+mod confirmation;
 mod events;
 mod grpc;
 mod metrics;
@@ -22,6 +23,7 @@ mod step;
 mod store;
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
@@ -64,10 +66,13 @@ const SAGAS: &[&str] = &[Checkout::TABLE, Refunding::TABLE];
 /// How often an idle worker looks for work.
 const WORKER_PAUSE: Duration = Duration::from_millis(500);
 
+/// How often old webhooks are forgotten.
+const FORGETTING_PAUSE: Duration = Duration::from_hours(1);
+
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// One answer of the provider or another service.
+    /// One answer of another service; the provider, who asks other companies, has twice as long.
     answer: Duration,
     /// A request, until it is told to ask again.
     request: Duration,
@@ -83,7 +88,7 @@ pub struct Service {
     store: Store,
     clock: SharedClock,
     neighbours: Neighbours,
-    provider_name: &'static str,
+    provider: Arc<dyn Provider>,
     checkout: Runner<Checkout>,
     refunds: Runner<Refunding>,
 }
@@ -110,23 +115,22 @@ impl Service {
     ) -> Self {
         let store = Store::new(db);
         let neighbours = Neighbours::new(reservations, tickets, limits.answer);
-        let provider_name = provider.name();
-        let provider = Settled::new(provider, limits.answer);
+        let settled = Settled::new(Arc::clone(&provider), limits.answer * 2);
         let checkout = Checkout {
             store: store.clone(),
-            provider: provider.clone(),
+            provider: settled.clone(),
             neighbours: neighbours.clone(),
             clock: Arc::clone(&clock),
         };
         let refunding = Refunding {
             store: store.clone(),
-            provider,
+            provider: settled,
             neighbours: neighbours.clone(),
             clock: Arc::clone(&clock),
         };
         Self {
             neighbours,
-            provider_name,
+            provider,
             checkout: Runner::new(checkout, &store, Arc::clone(&clock), limits.request),
             refunds: Runner::new(refunding, &store, Arc::clone(&clock), limits.request),
             store,
@@ -148,7 +152,21 @@ impl Service {
             metrics::show(&unfinished, parked, self.clock.now());
             Ok::<_, String>(())
         };
-        tokio::join!(self.work(&shutdown), shutdown.run_until_cancelled(keep_fresh(look)));
+        let look = shutdown.run_until_cancelled(keep_fresh(look));
+        tokio::join!(self.work(&shutdown), self.forget(&shutdown), look);
+    }
+
+    /// Forgets what providers told long ago, once an hour.
+    async fn forget(&self, shutdown: &CancellationToken) {
+        while !shutdown.is_cancelled() {
+            if let Err(error) = self.store.forget_notices(self.clock.now()).await {
+                tracing::warn!(error = error.chain(), "old webhooks are not forgotten yet");
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = sleep(FORGETTING_PAUSE) => {}
+            }
+        }
     }
 
     async fn work(&self, shutdown: &CancellationToken) {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use moviebooking_auth::ServiceLink;
 use moviebooking_domain::id::{PaymentId, ReservationId, TicketId};
 use moviebooking_proto::{
     payments::v1::Offer,
     reservations::v1::{
-        ConfirmReservationRequest, FreeSeatsRequest, GetReservationRequest, OfferSeatsRequest, Reservation,
-        reservations_internal_client::ReservationsInternalClient,
+        ConfirmReservationRequest, FreeSeatsRequest, GetReservationRequest, KeepReservationRequest,
+        OfferSeatsRequest, Reservation, reservations_internal_client::ReservationsInternalClient,
         reservations_service_client::ReservationsServiceClient,
     },
     tickets::v1::{
@@ -78,6 +79,21 @@ impl Neighbours {
             expire_time: hold.expire_time,
         });
         Ok(offers.collect())
+    }
+
+    /// Keeps a hold for a payment that its buyer has to confirm, and answers until when.
+    pub(crate) async fn keep(
+        &self,
+        reservation: ReservationId,
+        payment: PaymentId,
+    ) -> Result<Timestamp, StepError> {
+        let request = self.request(KeepReservationRequest {
+            reservation_id: reservation.to_string(),
+            payment_id: payment.to_string(),
+        });
+        let kept = self.sales.clone().keep_reservation(request).await?.into_inner();
+        let end = kept.expire_time.and_then(|time| Timestamp::new(time.seconds, time.nanos).ok());
+        end.ok_or_else(|| StepError::Later("reservations did not say how long the seats are held".to_owned()))
     }
 
     /// Frees the named seats that were sold to a payment, or all of them where none is named.

@@ -7,8 +7,9 @@ use moviebooking_domain::{
 };
 use moviebooking_proto::{Reason, payments::v1::Offer, tickets::v1::IssueTicketsRequest};
 use secrecy::SecretString;
+use uuid::Uuid;
 
-use crate::{provider::BuyerAction, saga::State, step::Failure, store::Lease};
+use crate::{confirmation, provider::BuyerAction, runner::Item, saga::State, step::Failure, store::Lease};
 
 /// A payment.
 #[derive(Clone, Debug)]
@@ -52,6 +53,35 @@ pub(crate) struct Payment {
 }
 
 impl Payment {
+    /// Enters a state, and keeps the lease where there is a step to do at once.
+    pub(crate) fn enter(&mut self, state: State, now: Timestamp) {
+        self.state = state;
+        self.updated_at = now;
+        // The provider has answered.
+        self.token = None;
+        if state != State::ActionRequired {
+            self.confirmation = None;
+        }
+        let waits = self.confirmation.as_ref().is_some_and(|waiting| waiting.until.is_some());
+        self.lease = match self.ended() {
+            true => Lease::default(),
+            false if waits => Lease::pausing(now, confirmation::ASK_AGAIN),
+            false => self.lease.kept(now),
+        };
+        match state {
+            State::Completed => {
+                self.completed_at = Some(now);
+                // A person may have given it up in vain.
+                self.failure = None;
+            }
+            State::Refunded => {
+                self.refunded = self.amount.minor;
+                self.refund_reserved = self.amount.minor;
+            }
+            _ => {}
+        }
+    }
+
     /// Whether its seats were gone when the money came.
     pub(crate) fn came_too_late(&self) -> bool {
         self.failure.as_ref().is_some_and(|failure| failure.reason == Reason::HoldExpired)
@@ -67,6 +97,28 @@ impl Payment {
     pub(crate) fn when_refunded(self, refunded: i64, updated_at: Timestamp) -> Self {
         let state = if refunded == self.amount.minor { State::Refunded } else { State::PartiallyRefunded };
         Self { state, refunded, updated_at, ..self }
+    }
+}
+
+impl Item for Payment {
+    fn id(&self) -> Uuid {
+        self.id.uuid()
+    }
+
+    fn payment(&self) -> PaymentId {
+        self.id
+    }
+
+    fn lease(&self) -> Lease {
+        self.lease
+    }
+
+    fn since(&self) -> Timestamp {
+        self.updated_at
+    }
+
+    fn ended(&self) -> bool {
+        self.state.step().is_none()
     }
 }
 

@@ -1,18 +1,25 @@
 //! Payment providers, behind one small trait.
 
+mod choice;
+mod http_client;
 pub mod sandbox;
 mod settle;
+mod signature;
+pub mod stripe;
 mod transaction;
 mod webhook;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use moviebooking_domain::{
     id::{PaymentId, RefundId},
     money::Money,
 };
+use moviebooking_sandbox_bank::Bank;
+use moviebooking_serve::StartError;
 use secrecy::SecretString;
 
+pub use choice::ProviderArgs;
 pub(crate) use settle::{Carried, Order, Settled};
 pub use transaction::{Movement, Transaction, TransactionPage, TransactionQuery};
 pub use webhook::{Happened, Notice, Webhook, WebhookRefused};
@@ -61,7 +68,7 @@ pub trait Provider: Send + Sync {
     /// [`ProviderError::Unknown`]
     async fn look_up(&self, payment: &Charged, operation: Operation) -> Result<Found, ProviderError>;
 
-    /// A page of the provider's own list of the money that it moved, oldest first.
+    /// A page of the provider's own list of the money that it moved, in an order of its own.
     ///
     /// # Errors
     /// [`ProviderError::Unknown`]
@@ -72,6 +79,15 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// [`WebhookRefused`]
     fn read_webhook(&self, webhook: &Webhook<'_>) -> Result<Notice, WebhookRefused>;
+}
+
+/// The settings of one provider.
+trait Open {
+    /// The provider as it is set; `bank` is the sandbox bank of this process, where it has one.
+    ///
+    /// # Errors
+    /// When a setting is missing or cannot be used.
+    fn open(&self, bank: Option<&Bank>) -> Result<Arc<dyn Provider>, StartError>;
 }
 
 /// A payment that a provider was asked to authorise.

@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use moviebooking_domain::{clock::SharedClock, id::PaymentId};
 use moviebooking_proto::{Problem, Reason};
 use moviebooking_store::{Row, StoreError};
@@ -66,6 +66,8 @@ pub(crate) trait Item: Clone + Send + Sync + 'static {
 pub(crate) enum Halt {
     /// The step is to be tried again after a pause; the text is for the log.
     Later(String),
+    /// Somebody outside must do something first, and nothing is wrong: look again after this pause.
+    Waiting(SignedDuration),
     /// Somebody else has the lease and goes on.
     Lost,
 }
@@ -140,7 +142,7 @@ impl<S: Saga> Runner<S> {
         Self { shared: Arc::new(Shared { saga, leases, clock, patience }) }
     }
 
-    /// Runs an item whose lease the caller holds, in a task of its own so that nobody who stops waiting stops it.
+    /// Runs an item whose lease the caller holds to its end, or until it waits for somebody outside, in a task of its own so that nobody who stops waiting stops it.
     pub(crate) async fn finish(&self, item: S::Item) -> Result<S::Item, Pending> {
         self.finish_until(Instant::now() + self.shared.patience, item).await
     }
@@ -253,9 +255,15 @@ impl<S: Saga> Runner<S> {
     }
 
     async fn advance(&self, mut item: S::Item) -> Result<S::Item, Pending> {
-        while !item.ended() {
+        // An item that waits for somebody outside is held by nobody.
+        while !item.ended() && item.lease().token.is_some() {
             item = match self.step(&item).await {
                 Ok(next) => next,
+                Err(Halt::Waiting(pause)) => {
+                    let pausing = Lease::pausing(self.shared.clock.now(), pause);
+                    self.shared.leases.pause(item.id(), item.lease(), pausing).await?;
+                    return Ok(item);
+                }
                 Err(Halt::Lost) => return Err(Pending::InFlight),
                 Err(Halt::Later(why)) => return Err(self.set_aside(&item, &why).await),
             };

@@ -12,7 +12,15 @@
 //!                           │ void                                                                 │ refund
 //!                           ▼                                                                      ▼
 //!                        OFFERING ──offer other seats──▶ VOIDED                                REFUNDED
+//!
+//! CREATED ──must be confirmed──▶ ACTION_REQUIRED ──await buyer──▶ AUTHORISED
+//!                                   │ declined, or not in time
+//!                                   ▼
+//!                                DECLINED
 //! ```
+//!
+//! ACTION_REQUIRED is the one state in which nobody works on a payment (`confirmation.rs`): the provider's webhook, the
+//! buyer who asks again, or a few seconds are what its step waits for.
 //!
 //! Seats are offered only to who paid too late, which is when their confirmation is refused because the hold has expired
 //! and its seats are gone; all others go from VOIDING to VOIDED. An offer is a favour: what keeps it from being made does
@@ -26,12 +34,13 @@
 //! that is found out first, or what it would have done is undone in any case:
 //!
 //! ```text
-//! CREATED ───▶ SEEKING_AUTHORISATION ──found──▶ VOIDING        ──not found──▶ DECLINED
+//! CREATED, ACTION_REQUIRED ─▶ SEEKING_AUTHORISATION ──found──▶ VOIDING   ──not found──▶ DECLINED
 //! AUTHORISED ─▶ FREEING
 //! CONFIRMED ──▶ SEEKING_CAPTURE ──found──▶ RETURNING           ──not found──▶ FREEING
 //! CAPTURED ───▶ RECALLING ──tickets voided──▶ RETURNING        ──one was let in──▶ CAPTURED
 //! ```
 
+use jiff::Timestamp;
 use moviebooking_domain::{
     clock::SharedClock,
     id::{PaymentId, RefundId},
@@ -41,13 +50,14 @@ use moviebooking_store::{Row, StoreError};
 use uuid::Uuid;
 
 use crate::{
+    confirmation,
     neighbours::Neighbours,
-    payment::{BoughtTicket, Event, Payment},
+    payment::{BoughtTicket, Confirmation, Event, Payment},
     provider::{Authorisation, Carried, Operation, Order, Settled},
-    runner::{Halt, Item, Saga},
+    runner::{Halt, Saga},
     state::states,
     step::{StepError, carry_out},
-    store::{Lease, Store},
+    store::Store,
 };
 
 states! {
@@ -55,6 +65,8 @@ states! {
     enum State {
         /// Nothing is known to have been asked of the provider.
         Created = "CREATED",
+        /// The buyer must confirm before the provider holds the money.
+        ActionRequired = "ACTION_REQUIRED",
         /// The provider holds the money.
         Authorised = "AUTHORISED",
         /// The seats are sold to this payment.
@@ -95,6 +107,8 @@ states! {
 pub(crate) enum Action {
     /// The provider: hold the money.
     Authorise,
+    /// The provider: whether the buyer has confirmed. Reservations: keep the seats meanwhile.
+    AwaitBuyer,
     /// Reservations: turn the hold into a sale.
     ConfirmSeats,
     /// The provider: take the money.
@@ -127,22 +141,25 @@ pub(crate) struct Step {
     pub(crate) done: Transition,
     /// What a refusal leads to; where it leads nowhere, the step is tried until it is done.
     pub(crate) refused: Option<Transition>,
+    /// What it leads to that the buyer must do something first.
+    pub(crate) waiting: Option<Transition>,
 }
 
 impl State {
     /// What is to be done next; nothing when the checkout has ended.
     pub(crate) const fn step(self) -> Option<Step> {
         use Action::{
-            Authorise, Capture, ConfirmSeats, FindAuthorisation, FindCapture, FreeSeats, IssueTickets,
-            OfferSeats, Repay, Void, VoidTickets,
+            Authorise, AwaitBuyer, Capture, ConfirmSeats, FindAuthorisation, FindCapture, FreeSeats,
+            IssueTickets, OfferSeats, Repay, Void, VoidTickets,
         };
         use State::{
-            Authorised, Captured, Completed, Confirmed, Created, Declined, Freeing, Offering,
+            ActionRequired, Authorised, Captured, Completed, Confirmed, Created, Declined, Freeing, Offering,
             PartiallyRefunded, Recalling, Refunded, Repaying, Returning, SeekingAuthorisation,
             SeekingCapture, Voided, Voiding,
         };
         let (action, done, refused) = match self {
             Created => (Authorise, (Authorised, "authorised"), Some((Declined, "declined"))),
+            ActionRequired => (AwaitBuyer, (Authorised, "authorised"), Some((Declined, "declined"))),
             Authorised => (ConfirmSeats, (Confirmed, "seats_confirmed"), Some((Voiding, "seats_refused"))),
             Confirmed => (Capture, (Captured, "captured"), Some((Freeing, "capture_declined"))),
             Captured => (IssueTickets, (Completed, "tickets_issued"), Some((Returning, "tickets_refused"))),
@@ -159,14 +176,19 @@ impl State {
             Recalling => (VoidTickets, (Returning, "tickets_voided"), Some((Captured, "tickets_kept"))),
             Completed | Declined | Voided | Refunded | PartiallyRefunded => return None,
         };
-        Some(Step { action, done, refused })
+        let waiting = match self {
+            Created => Some((ActionRequired, "action_required")),
+            ActionRequired => Some((ActionRequired, "hold_extended")),
+            _ => None,
+        };
+        Some(Step { action, done, refused, waiting })
     }
 
     /// Where a person turns round a checkout that is parked in this state; the state itself where it is on its way back
     /// already, and nothing where it has ended.
     pub(crate) const fn way_back(self) -> Option<Self> {
         match self {
-            Self::Created => Some(Self::SeekingAuthorisation),
+            Self::Created | Self::ActionRequired => Some(Self::SeekingAuthorisation),
             // The seats may have been confirmed. Seats that were not sold cannot be freed, which leads on as well.
             Self::Authorised => Some(Self::Freeing),
             Self::Confirmed => Some(Self::SeekingCapture),
@@ -198,6 +220,10 @@ pub(crate) enum Effect {
     Done,
     /// What the provider says of the authorisation.
     Authorised(Authorisation),
+    /// The seats are held until then for the buyer to confirm.
+    Kept(Timestamp),
+    /// Nothing: the buyer has not confirmed yet.
+    StillWaiting,
     /// The tickets.
     Issued(Vec<BoughtTicket>),
     /// Seats that are held instead of those that are gone.
@@ -250,6 +276,7 @@ impl Checkout {
                 let found = self.provider.find(payment, Operation::Capture(payment.id)).await?;
                 return Ok(found.into());
             }
+            Action::AwaitBuyer => return self.await_buyer(payment).await,
             Action::Authorise => match &payment.token {
                 Some(token) => Order::Authorise { amount, token },
                 None => return Err(StepError::Later("the payment's token is gone".to_owned())),
@@ -296,17 +323,34 @@ impl Saga for Checkout {
         let effect = || self.perform(step.action, payment);
         let done = carry_out(Self::TABLE, payment.id.uuid(), payment.state.name(), effect).await;
         let (state, event) = match done {
+            Ok(Effect::StillWaiting) => return Err(Halt::Waiting(confirmation::ASK_AGAIN)),
             Ok(effect) => {
+                let mut reached = Some(step.done);
                 match effect {
-                    Effect::Done => {}
-                    Effect::Authorised(authorisation) => after.provider_reference = authorisation.reference,
+                    Effect::Done | Effect::StillWaiting => {}
+                    Effect::Authorised(Authorisation { reference, action }) => {
+                        after.provider_reference = reference;
+                        if let (Some(action), Some(waiting)) = (action, step.waiting) {
+                            after.confirmation = Some(Confirmation { action, until: None });
+                            reached = Some(waiting);
+                        }
+                    }
+                    Effect::Kept(until) => {
+                        after.confirmation.iter_mut().for_each(|waiting| waiting.until = Some(until));
+                        reached = step.waiting;
+                    }
                     Effect::Issued(issued) => tickets = issued,
                     Effect::Offered(offers) => after.offers = offers,
                 }
-                let moved =
-                    matches!(step.action, Action::Authorise | Action::Capture | Action::Void | Action::Repay);
-                let amount = moved.then_some(payment.amount.minor);
-                (step.done.0, Event { kind: step.done.1, amount, detail: String::new() })
+                let Some((state, kind)) = reached else {
+                    return Err(Halt::Later(format!("{:?} waits for the buyer", step.action)));
+                };
+                let moves = matches!(
+                    step.action,
+                    Action::Authorise | Action::AwaitBuyer | Action::Capture | Action::Void | Action::Repay
+                );
+                let amount = (moves && state == step.done.0).then_some(payment.amount.minor);
+                (state, Event { kind, amount, detail: String::new() })
             }
             Err(StepError::Refused(failure)) => {
                 let Some((state, kind)) = step.refused else {
@@ -327,49 +371,5 @@ impl Saga for Checkout {
         } else {
             Err(Halt::Lost)
         }
-    }
-}
-
-impl Payment {
-    fn enter(&mut self, state: State, now: jiff::Timestamp) {
-        self.state = state;
-        self.updated_at = now;
-        // The provider has answered.
-        self.token = None;
-        self.lease = if self.ended() { Lease::default() } else { self.lease.kept(now) };
-        match state {
-            State::Completed => {
-                self.completed_at = Some(now);
-                // A person may have given it up in vain.
-                self.failure = None;
-            }
-            State::Refunded => {
-                self.refunded = self.amount.minor;
-                self.refund_reserved = self.amount.minor;
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Item for Payment {
-    fn id(&self) -> Uuid {
-        self.id.uuid()
-    }
-
-    fn payment(&self) -> PaymentId {
-        self.id
-    }
-
-    fn lease(&self) -> Lease {
-        self.lease
-    }
-
-    fn since(&self) -> jiff::Timestamp {
-        self.updated_at
-    }
-
-    fn ended(&self) -> bool {
-        self.state.step().is_none()
     }
 }

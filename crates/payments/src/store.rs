@@ -1,6 +1,7 @@
 //! The payments database: what is written together, in one transaction each.
 
 mod leases;
+mod notices;
 mod parking;
 mod payments;
 mod publish;

@@ -2,6 +2,7 @@
 
 mod bank;
 mod charges;
+mod confirmations;
 mod crashes;
 mod disturb;
 mod faults;
@@ -12,6 +13,7 @@ mod reading;
 mod refunds;
 mod storage;
 mod telling;
+mod webhooks;
 mod world;
 
 pub(crate) use disturb::disturbed;

@@ -17,6 +17,7 @@
 //! The gateway has neither database nor secret: it uses [`ProcessArgs`] and [peers](Peer) alone.
 
 mod args;
+mod credential;
 #[cfg(feature = "service")]
 mod database;
 mod healthcheck;
@@ -28,6 +29,7 @@ mod secret;
 mod service;
 
 pub use args::{Process, ProcessArgs};
+pub use credential::Credential;
 #[cfg(feature = "service")]
 pub use database::{Database, secret_url};
 pub use password::PasswordArgs;

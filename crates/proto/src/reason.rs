@@ -170,6 +170,10 @@ reasons! {
     PaymentInProgress "PAYMENT_IN_PROGRESS" Aborted 409;
     /// It could not be finished by itself and waits for the platform's people.
     PaymentParked "PAYMENT_PARKED" FailedPrecondition 409;
+    /// The platform does not use this payment provider.
+    ProviderNotFound "PROVIDER_NOT_FOUND" NotFound 404;
+    /// The webhook's signature is missing, wrong or too old.
+    WebhookSignatureInvalid "WEBHOOK_SIGNATURE_INVALID" InvalidArgument 400;
     /// More than what is left of the payment.
     RefundTooLarge "REFUND_TOO_LARGE" FailedPrecondition 409;
 

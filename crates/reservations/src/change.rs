@@ -19,6 +19,7 @@ use crate::{
 /// A change of one reservation; what its request has is in it.
 pub(crate) enum Step<'a> {
     Extend,
+    Keep,
     Release,
     Confirm(PaymentId),
     Free(PaymentId, &'a [String]),
@@ -82,6 +83,15 @@ impl Service {
         Ok(sold)
     }
 
+    /// Lets a hold last longer whose payment waits for its buyer; at its cap it stays as it is.
+    ///
+    /// # Errors
+    /// Why it is no live hold.
+    pub(crate) async fn keep(&self, id: ReservationId) -> Result<wire::Reservation, Error> {
+        let found = store::reservation(&self.db, id).await?.ok_or(Error::ReservationNotFound)?;
+        self.change(found, None, Step::Keep).await
+    }
+
     /// Frees seats that were sold to `payment`; all of them when none is named. What is free already, or was never
     /// sold to it, stays so.
     ///
@@ -136,7 +146,7 @@ impl Service {
         }
         match step {
             // A replica whose clock is ahead of ours may have given the seats to another buyer.
-            Step::Extend if !turn.extend(&to).await? => return Err(Error::HoldExpired),
+            Step::Extend | Step::Keep if !turn.extend(&to).await? => return Err(Error::HoldExpired),
             Step::Release if !turn.release(&to).await? => return Err(Error::HoldExpired),
             Step::Confirm(_) => sell(&mut turn, &before, &to, now).await?,
             Step::Free(..) => {
@@ -144,7 +154,7 @@ impl Service {
                 let freed = before.labels().into_iter().filter(|label| !still.contains(label)).collect();
                 turn.free(&to, freed).await?;
             }
-            Step::Extend | Step::Release => {}
+            Step::Extend | Step::Keep | Step::Release => {}
         }
         place.leave_changed(slot, &turn.commit().await?);
         self.watches.wake(showtime);
@@ -197,6 +207,10 @@ impl Step<'_> {
                 let expires_at = before.extended(now)?;
                 Ok((expires_at > before.expires_at).then_some(Reservation { expires_at, ..to }))
             }
+            Self::Keep => match Self::Extend.of(before, now) {
+                Err(Error::HoldCapReached) => Ok(None),
+                extended => extended,
+            },
             Self::Release => match before.state {
                 State::Confirmed => Err(Error::AlreadyPaid),
                 _ if before.is_active(now) => Ok(Some(Reservation { state: State::Released, ..to })),

@@ -117,6 +117,12 @@ pub struct ServeArgs {
     /// The users service's own settings.
     #[command(flatten)]
     pub users: moviebooking_users::Config,
+    /// Who moves the money.
+    #[command(flatten)]
+    pub payments: moviebooking_payments::provider::ProviderArgs,
+    /// URL under which browsers reach the platform [default: the address that it listens on].
+    #[arg(long, env = "MOVIEBOOKING_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
 }
 
 /// Whether to make a demo cinema.
@@ -131,6 +137,13 @@ pub enum Demo {
 }
 
 impl ServeArgs {
+    /// The URL under which browsers reach the platform, without a slash at the end.
+    pub fn public_url(&self) -> String {
+        let scheme = if self.tls.is_on() { "https" } else { "http" };
+        let url = self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", self.listen));
+        url.trim_end_matches('/').to_owned()
+    }
+
     /// Whether a demo cinema is wanted.
     pub fn wants_demo(&self) -> bool {
         match self.demo {

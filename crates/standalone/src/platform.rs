@@ -9,13 +9,16 @@ use moviebooking_domain::clock::{Clock, SharedClock};
 use moviebooking_events::{Nats, Outbox, Publish, Relay, Source};
 use moviebooking_gateway::{Gateway, Upstreams};
 use moviebooking_movies::import;
-use moviebooking_payments::provider::sandbox::{self, SandboxBank};
+use moviebooking_sandbox_bank as sandbox;
 use moviebooking_serve::{Link, LinkSlot, StartError};
 use moviebooking_store::Db;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, service::Routes};
 
 use crate::{DataFolder, args::ServeArgs};
+
+/// Where the sandbox bank's pages are, below the platform's own URL.
+const BANK_PAGES: &str = "/sandbox-bank";
 
 /// The database of each service, and the sandbox bank's.
 struct Databases {
@@ -24,12 +27,12 @@ struct Databases {
     theaters: Db,
     reservations: Db,
     payments: Db,
-    bank: Db,
+    bank: Option<Db>,
     tickets: Db,
 }
 
 impl Databases {
-    async fn open(folder: &DataFolder, clock: &dyn Clock) -> Result<Self, StartError> {
+    async fn open(folder: &DataFolder, embeds_bank: bool, clock: &dyn Clock) -> Result<Self, StartError> {
         let open = |service, migrations| folder.database(service, migrations, clock);
         Ok(Self {
             users: open(moviebooking_users::NAME, &moviebooking_users::MIGRATIONS).await?,
@@ -38,21 +41,18 @@ impl Databases {
             reservations: open(moviebooking_reservations::NAME, &moviebooking_reservations::MIGRATIONS)
                 .await?,
             payments: open(moviebooking_payments::NAME, &moviebooking_payments::MIGRATIONS).await?,
-            bank: open("bank", &sandbox::MIGRATIONS).await?,
+            bank: match embeds_bank {
+                true => Some(open("bank", &sandbox::MIGRATIONS).await?),
+                false => None,
+            },
             tickets: open(moviebooking_tickets::NAME, &moviebooking_tickets::MIGRATIONS).await?,
         })
     }
 
     async fn close(self) {
-        for db in [
-            self.users,
-            self.movies,
-            self.theaters,
-            self.reservations,
-            self.payments,
-            self.bank,
-            self.tickets,
-        ] {
+        let services =
+            [self.users, self.movies, self.theaters, self.reservations, self.payments, self.tickets];
+        for db in services.into_iter().chain(self.bank) {
             db.close().await;
         }
     }
@@ -76,6 +76,7 @@ pub struct Platform {
     reservations: moviebooking_reservations::Service,
     payments: moviebooking_payments::Service,
     tickets: moviebooking_tickets::Service,
+    bank: Option<sandbox::Bank>,
     databases: Databases,
     clock: SharedClock,
     gateway: Gateway,
@@ -98,7 +99,7 @@ impl Platform {
             Some(settings) => Some(Arc::new(Nats::connect(&settings).await?)),
             None => None,
         };
-        let databases = Databases::open(folder, &*clock).await?;
+        let databases = Databases::open(folder, args.payments.embeds_bank(), &*clock).await?;
 
         let users =
             moviebooking_users::Service::new(databases.users.clone(), Arc::clone(&clock), args.users.clone());
@@ -124,11 +125,20 @@ impl Platform {
             from_tickets.link(moviebooking_movies::NAME, links.movies.clone()),
             from_tickets.link(moviebooking_theaters::NAME, links.theaters.clone()),
         );
+        let bank = databases.bank.clone().map(|db| {
+            let settings = sandbox::Settings {
+                secret: sandbox::BankSecret::random(),
+                public_url: format!("{}{BANK_PAGES}", args.public_url()),
+                webhook_url: None,
+                slow_reply: sandbox::SLOW_REPLY,
+            };
+            sandbox::Bank::new(db, Arc::clone(&clock), settings)
+        });
         let from_payments = credentials(moviebooking_payments::NAME);
         let payments = moviebooking_payments::Service::new(
             databases.payments.clone(),
             Arc::clone(&clock),
-            Arc::new(SandboxBank::new(databases.bank.clone(), Arc::clone(&clock), sandbox::SLOW_REPLY)),
+            args.payments.open(bank.as_ref())?,
             from_payments.link(moviebooking_reservations::NAME, links.reservations.clone()),
             from_payments.link(moviebooking_tickets::NAME, links.tickets.clone()),
         );
@@ -144,12 +154,28 @@ impl Platform {
         // No service token ever comes from outside: the gateway knows no secret to take one by.
         let edge = Verifier::new("gateway", Arc::clone(&keys), None, Arc::clone(&clock));
         let gateway = Gateway::new(links.upstreams(), edge, args.gateway.clone()).await?;
-        Ok(Self { users, movies, theaters, reservations, payments, tickets, databases, clock, gateway, nats })
+        Ok(Self {
+            users,
+            movies,
+            theaters,
+            reservations,
+            payments,
+            tickets,
+            bank,
+            databases,
+            clock,
+            gateway,
+            nats,
+        })
     }
 
-    /// What the gateway answers: REST, gRPC-Web and gRPC.
+    /// What the gateway answers, REST, gRPC-Web and gRPC, and the sandbox bank's pages for buyers.
     pub fn router(&self) -> Router {
-        self.gateway.router()
+        let router = self.gateway.router();
+        match &self.bank {
+            Some(bank) => router.nest(BANK_PAGES, sandbox::pages(bank)),
+            None => router,
+        }
     }
 
     /// Does what the services do on their own, until told to stop.

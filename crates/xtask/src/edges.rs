@@ -30,6 +30,12 @@ fn allowed(name: &str) -> Option<Imports> {
         "process" => Imports::Only(&["domain", "proto", "serve", "auth", "store", "events"]),
         // Of `process` it takes what needs no store.
         "gateway" => Imports::Only(&["domain", "proto", "serve", "auth", "process"]),
+        // Another company's, as it were: it knows nothing of the platform's services.
+        "sandbox-bank" => Imports::Only(&["domain", "serve", "store", "process"]),
+        // The sandbox's client, and the bank itself to embed.
+        "payments" => {
+            Imports::Only(&["domain", "proto", "fields", "serve", "auth", "store", "process", "sandbox-bank"])
+        }
         "xtask" => Imports::Only(&["launch"]),
         // It reads every service's tables, and of their code only what replays the history of the seats.
         "audit" => Imports::Only(&["store", "reservations"]),
@@ -161,6 +167,8 @@ mod tests {
             package("users", &["domain", "proto", "fields", "serve", "auth", "store", "process"]),
             package("gateway", &["domain", "proto", "serve", "auth", "process"]),
             package("launch", &[]),
+            package("sandbox-bank", &["domain", "serve", "store", "process"]),
+            package("payments", &["store", "sandbox-bank"]),
             package("standalone", &["users", "gateway", "store"]),
             package("tests", &["standalone", "users", "gateway", "launch"]),
             package("xtask", &["launch"]),
@@ -179,6 +187,8 @@ mod tests {
             package("process", &["users"]),
             package("users", &["payments"]),
             package("payments", &["gateway"]),
+            package("sandbox-bank", &["payments"]),
+            package("tickets", &["sandbox-bank"]),
             package("gateway", &["users", "store"]),
             package("launch", &["serve"]),
             package("standalone", &["tests", "xtask"]),
@@ -194,6 +204,8 @@ mod tests {
             "process importing users",
             "users importing payments",
             "payments importing gateway",
+            "sandbox-bank importing payments",
+            "tickets importing sandbox-bank",
             "gateway importing store",
             "gateway importing users",
             "launch importing serve",

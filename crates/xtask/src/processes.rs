@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use moviebooking_launch::{GATEWAY, Platform, SERVICES};
+use moviebooking_launch::{GATEWAY, Platform, SANDBOX_BANK, SERVICES};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -68,7 +68,7 @@ pub(crate) fn down(workspace: &Workspace) -> anyhow::Result<()> {
 
 fn print(platform: &Platform, accounts: Option<&Path>) {
     println!("\n{:<13} {:<24} {:<34} process", "", "address", "metrics");
-    for name in SERVICES.into_iter().chain([GATEWAY]) {
+    for name in SERVICES.into_iter().chain([GATEWAY, SANDBOX_BANK]) {
         let metrics = format!("http://{}/metrics", platform.metrics_address(name));
         let id = platform.id(name).map(|id| id.to_string()).unwrap_or_default();
         println!("{name:<13} http://{:<17} {metrics:<34} {id}", platform.address(name).to_string());

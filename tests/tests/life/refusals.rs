@@ -111,3 +111,34 @@ fn a_database_that_is_down_is_named_without_its_password() {
     assert!(error.contains("cinema") && error.contains("--database-url"), "{error}");
     assert!(!error.contains("hunter2"), "{error}");
 }
+
+#[test]
+fn a_payment_provider_needs_its_secrets_and_does_not_repeat_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let payments = |settings: &[(&str, &str)]| {
+        let mut command = service("payments", folder.path());
+        command.env_remove("MOVIEBOOKING_BANK_DATABASE_URL");
+        let settings = settings.iter().map(|(name, value)| (format!("MOVIEBOOKING_{name}"), *value));
+        refusal(command.envs(settings), 64)
+    };
+    let stripe = ("PAYMENT_PROVIDER", "stripe");
+    let good = ("STRIPE_KEY", "sk_test_1");
+    let bank = ("SANDBOX_URL", "http://127.0.0.1:9");
+    for (settings, named) in [
+        (vec![stripe], ["MOVIEBOOKING_STRIPE_KEY", "--stripe-key-file"]),
+        (vec![stripe, ("STRIPE_KEY", "hunter2")], ["MOVIEBOOKING_STRIPE_KEY", "sk_"]),
+        (vec![stripe, good, ("STRIPE_WEBHOOK_SECRET", "hunter2")], ["STRIPE_WEBHOOK_SECRET", "whsec_"]),
+        (
+            vec![stripe, good, ("BANK_DATABASE_URL", "sqlite:bank.db")],
+            ["--bank-database-url", "leave it out"],
+        ),
+        (vec![("PAYMENT_PROVIDER", "paypal")], ["--payment-provider", "stripe"]),
+        (vec![], ["--sandbox-url", "--bank-database-url"]),
+        (vec![bank], ["MOVIEBOOKING_SANDBOX_SECRET", "--sandbox-secret-file"]),
+        (vec![bank, ("SANDBOX_SECRET", "hunter2")], ["MOVIEBOOKING_SANDBOX_SECRET", "at least 16"]),
+        (vec![("SANDBOX_URL", "nowhere"), ("SANDBOX_SECRET", "hunter2")], ["--sandbox-url", "http://"]),
+    ] {
+        let error = payments(&settings);
+        assert!(named.iter().all(|name| error.contains(name)) && !error.contains("hunter2"), "{error}");
+    }
+}

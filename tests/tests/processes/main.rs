@@ -1,4 +1,4 @@
-//! The whole platform over real sockets, as seven processes on PostgreSQL: what one process is tested with.
+//! The whole platform over real sockets, as processes on PostgreSQL: what one process is tested with.
 
 #[cfg(test)]
 #[path = "../system/authorisation/mod.rs"]
@@ -9,6 +9,9 @@ mod bad_input;
 #[cfg(test)]
 #[path = "../system/booking.rs"]
 mod booking;
+#[cfg(test)]
+#[path = "../system/paying.rs"]
+mod paying;
 #[cfg(test)]
 #[path = "../system/webhooks.rs"]
 mod webhooks;

@@ -9,6 +9,8 @@ mod booking;
 #[cfg(test)]
 mod grpc_web;
 #[cfg(test)]
+mod paying;
+#[cfg(test)]
 mod schemathesis;
 #[cfg(test)]
 mod ticket;

@@ -116,6 +116,7 @@ fn body(route: &Route, schemas: &mut Schemas<'_>) -> Option<Value> {
     let input = route.rpc.input();
     let schema = match &route.body {
         Body::Nothing => return None,
+        Body::Raw(_) => return Some(json!({ "required": true, "content": { "application/json": {} } })),
         Body::Field(field) => match field.kind() {
             Kind::Message(message) => schemas.message(&message),
             _ => return None,
@@ -161,7 +162,7 @@ fn responses(route: &Route, comment: &str, schemas: &mut Schemas<'_>) -> Value {
         ("404", true),
         ("409", changes),
         ("413", route.body != Body::Nothing),
-        ("415", route.body != Body::Nothing),
+        ("415", !matches!(route.body, Body::Nothing | Body::Raw(_))),
         ("422", route.key.is_some()),
         ("429", changes),
         ("503", true),

@@ -1,8 +1,9 @@
 //! The body of a request: canonical proto3 JSON.
 
+use bytes::Bytes;
 use http::{HeaderMap, header::CONTENT_TYPE};
 use moviebooking_proto::{Problem, Reason};
-use prost_reflect::{DynamicMessage, Kind, MessageDescriptor};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::Value;
 
 use super::{scalar, shape, shown, strict_json};
@@ -30,14 +31,19 @@ pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
 pub(super) fn read(
     route: &Route,
     bytes: &[u8],
+    headers: &HeaderMap,
     message: &mut DynamicMessage,
 ) -> Result<Vec<String>, Problem> {
+    if let Body::Raw(field) = &route.body {
+        message.set_field(field, raw(field, bytes, headers));
+        return Ok(Vec::new());
+    }
     let target = match &route.body {
         Body::Nothing if bytes.is_empty() => return Ok(Vec::new()),
         Body::Nothing => return Err(malformed("This route takes no body: leave it out.")),
         _ if bytes.is_empty() => return Ok(Vec::new()),
         Body::Whole => route.rpc.input(),
-        Body::Field(field) => match field.kind() {
+        Body::Field(field) | Body::Raw(field) => match field.kind() {
             Kind::Message(target) => target,
             _ => return Ok(Vec::new()),
         },
@@ -76,6 +82,21 @@ pub(super) fn read(
         _ => *message = parsed,
     }
     Ok(object.keys().cloned().collect())
+}
+
+/// The bytes as a `google.api.HttpBody`.
+fn raw(field: &FieldDescriptor, bytes: &[u8], headers: &HeaderMap) -> prost_reflect::Value {
+    let Kind::Message(message) = field.kind() else { return field.default_value() };
+    let mut body = DynamicMessage::new(message);
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let fields = [
+        ("content_type", prost_reflect::Value::String(content_type.to_owned())),
+        ("data", prost_reflect::Value::Bytes(Bytes::copy_from_slice(bytes))),
+    ];
+    for (name, value) in fields {
+        body.set_field_by_name(name, value);
+    }
+    prost_reflect::Value::Message(body)
 }
 
 /// What to write at the place of an error.

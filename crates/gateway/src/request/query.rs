@@ -40,7 +40,9 @@ fn parameter(route: &Route, name: &str) -> Result<FieldPath, String> {
     }
     match &route.body {
         Body::Whole => Err("give it in the body".to_owned()),
-        Body::Field(field) if path.starts_with(field) => Err("give it in the body".to_owned()),
+        Body::Field(field) | Body::Raw(field) if path.starts_with(field) => {
+            Err("give it in the body".to_owned())
+        }
         _ if scalar::fits_in_text(path.last()) => Ok(path),
         _ => Err(none()),
     }
@@ -68,7 +70,7 @@ fn collect(
                 if !field.is_list()
                     && !field.is_map()
                     && inner.package_name() != "google.protobuf"
-                    && !matches!(&route.body, Body::Field(body) if *body == field)
+                    && !matches!(&route.body, Body::Field(body) | Body::Raw(body) if *body == field)
                     && route.body != Body::Whole
                     // A message within itself would never end.
                     && inner != *message =>

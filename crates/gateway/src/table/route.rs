@@ -12,6 +12,9 @@ use crate::{
     template::{Segment, Template},
 };
 
+/// The message of a body that is not JSON.
+const HTTP_BODY: &str = "google.api.HttpBody";
+
 /// One way to reach one RPC over HTTP.
 #[derive(Debug)]
 pub(crate) struct Route {
@@ -47,6 +50,8 @@ pub(crate) enum Body {
     Whole,
     /// This field, a message.
     Field(FieldDescriptor),
+    /// This field, a `google.api.HttpBody`: the bytes as they are, whatever they are said to be.
+    Raw(FieldDescriptor),
 }
 
 /// The field of the idempotency key.
@@ -203,10 +208,13 @@ fn body(input: &MessageDescriptor, binding: &Binding) -> Result<Body, String> {
         name => {
             let field =
                 input.get_field_by_name(name).ok_or_else(|| format!("the request has no field {name}"))?;
-            if !single(&field) || !matches!(field.kind(), Kind::Message(_)) {
-                return Err(format!("the body {name} is not a single message"));
+            match field.kind() {
+                Kind::Message(message) if single(&field) && message.full_name() == HTTP_BODY => {
+                    Body::Raw(field)
+                }
+                Kind::Message(_) if single(&field) => Body::Field(field),
+                _ => return Err(format!("the body {name} is not a single message")),
             }
-            Body::Field(field)
         }
     };
     let takes_none = matches!(binding.method, Method::GET | Method::DELETE);
@@ -238,7 +246,7 @@ fn answer(rpc: &MethodDescriptor) -> Answer {
     }
     match rpc.output().full_name() {
         "google.protobuf.Empty" => Answer::Empty,
-        "google.api.HttpBody" => Answer::Raw,
+        HTTP_BODY => Answer::Raw,
         _ => {
             let makes = ["Create", "Register", "Publish", "Import"];
             Answer::Json { created: makes.iter().any(|verb| rpc.name().starts_with(verb)) }

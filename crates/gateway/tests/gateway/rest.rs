@@ -8,7 +8,7 @@ use moviebooking_proto::{
     google::api::HttpBody,
     money::v1::Money,
     movies::v1::*,
-    payments::v1::{Payment, RefundRequest},
+    payments::v1::{Payment, ReceiveWebhookRequest, RefundRequest},
     reservations::v1::{CreateReservationRequest, GetSeatMapRequest, SeatsEvent},
     theaters::v1::{GetLayoutRequest, ImportLayoutRequest, Layout},
     users::v1::*,
@@ -195,6 +195,36 @@ async fn bytes_are_answered_as_they_are_with_their_own_type() {
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
     assert_eq!(answer.text(), "%PDF-1.7");
+}
+
+#[tokio::test]
+async fn a_raw_body_goes_on_byte_for_byte_with_what_signs_it() {
+    let platform = Platform::new().await;
+    for (content_type, body) in
+        [("application/json", &b"{ \"id\" : 1 }\n"[..]), ("text/plain", b"\xff\0"), ("", b"")]
+    {
+        let request = platform
+            .request(As::Nobody, Method::POST, "/payments/webhooks/stripe")
+            .header("content-type", content_type)
+            .header("stripe-signature", "t=1,v1=ab")
+            .header("webhook-id", "msg_1")
+            .header("x-secret", "s");
+        let answer = platform.send(request.body(Body::from(body)).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        let asked = platform.services.asked();
+        let message: ReceiveWebhookRequest = asked.message();
+        let raw = message.body.unwrap();
+        assert_eq!(
+            (message.provider.as_str(), raw.content_type.as_str(), &raw.data[..]),
+            ("stripe", content_type, body)
+        );
+        assert_eq!(asked.metadata.get("stripe-signature").unwrap(), "t=1,v1=ab");
+        assert_eq!(asked.metadata.get("webhook-id").unwrap(), "msg_1");
+        assert!(asked.metadata.get("x-secret").is_none());
+    }
+    // No other route passes them on.
+    platform.get(As::Nobody, "/movies?pageSize=1").await;
+    assert!(platform.services.asked().metadata.get("stripe-signature").is_none());
 }
 
 #[tokio::test]

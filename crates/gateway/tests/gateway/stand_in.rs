@@ -180,6 +180,7 @@ answers! { ReservationsService {
 
 answers! { ReservationsInternal {
     confirm_reservation(ConfirmReservationRequest) -> Reservation;
+    keep_reservation(KeepReservationRequest) -> Reservation;
     free_seats(FreeSeatsRequest) -> Reservation;
     offer_seats(OfferSeatsRequest) -> OfferSeatsResponse;
     close_showtime(CloseShowtimeRequest) -> ();
@@ -192,6 +193,7 @@ answers! { PaymentsService {
     refund(RefundRequest) -> Payment;
     resume_payment(ResumePaymentRequest) -> Payment;
     compensate_payment(CompensatePaymentRequest) -> Payment;
+    receive_webhook(ReceiveWebhookRequest) -> WebhookReceipt;
 } }
 
 answers! { TicketsService {

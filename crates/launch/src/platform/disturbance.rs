@@ -6,7 +6,7 @@ use super::{Platform, all};
 impl Platform {
     /// The processes, in the order in which they are started.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        all()
+        all(self.bank)
     }
 
     /// Whether a process runs; one that has ended by itself is forgotten.

@@ -9,8 +9,9 @@ use std::{
 use moviebooking_proto::{
     Problem, Reason, google,
     reservations::v1::{
-        CloseShowtimeRequest, ConfirmReservationRequest, FreeSeatsRequest, OfferSeatsRequest,
-        OfferSeatsResponse, Reservation, reservations_internal_server::ReservationsInternal,
+        CloseShowtimeRequest, ConfirmReservationRequest, FreeSeatsRequest, KeepReservationRequest,
+        OfferSeatsRequest, OfferSeatsResponse, Reservation,
+        reservations_internal_server::ReservationsInternal,
     },
     theaters::v1::{self as theaters, Hall, Theater, theaters_service_server::TheatersService},
 };
@@ -83,4 +84,5 @@ answers! {
     confirm_reservation(ConfirmReservationRequest) -> Reservation;
     free_seats(FreeSeatsRequest) -> Reservation;
     offer_seats(OfferSeatsRequest) -> OfferSeatsResponse;
+    keep_reservation(KeepReservationRequest) -> Reservation;
 }

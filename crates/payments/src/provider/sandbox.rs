@@ -1,111 +1,158 @@
-//! A bank to try the platform with: no money, a durable ledger, and tokens that make it fail on purpose.
-//!
-//! | token | what happens |
-//! |---|---|
-//! | `tok_approve` | every operation succeeds |
-//! | `tok_insufficient_funds` | declined with `insufficient_funds` |
-//! | `tok_expired_card` | declined with `expired_card` |
-//! | `tok_fraud` | declined with `fraud` |
-//! | `tok_timeout_before_effect` | the first authorisation times out and did nothing; the next succeeds |
-//! | `tok_timeout_after_effect` | the first authorisation times out although it succeeded |
-//! | `tok_reply_lost` | every operation succeeds and the reply to its first request is lost |
-//! | `tok_slow` | the authorisation takes [`SLOW_REPLY`] and succeeds |
-//! | `tok_capture_fails` | authorised; the capture is declined with `capture_failed` |
-//! | anything else | unknown token |
+//! The sandbox bank, as another process or within this one: the same requests either way.
 
-mod ledger;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use std::time::Duration;
-
+use axum::{Router, body::Body};
+use http::{
+    Method, Request, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
 use moviebooking_domain::{
-    clock::SharedClock,
     id::{PaymentId, RefundId},
     money::Money,
 };
-use moviebooking_store::{Db, Migrations, StoreError, migration, sql};
+use moviebooking_process::Credential;
+use moviebooking_sandbox_bank::{
+    Bank, BankSecret, SIGNATURE_HEADER, router,
+    wire::{self, Answer},
+};
+use moviebooking_serve::StartError;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use tower::ServiceExt as _;
 
 use super::{
-    Authorisation, Charged, Found, Notice, Operation, Provider, ProviderError, TransactionPage,
-    TransactionQuery, Webhook, WebhookRefused,
+    Authorisation, BuyerAction, Charged, Found, Happened, Movement, Notice, Open, Operation, Provider,
+    ProviderError, Transaction, TransactionPage, TransactionQuery, Webhook, WebhookRefused, http_client,
+    signature,
 };
-use ledger::{Entry, add, find};
 
-/// The bank's tables, which have a database of their own, as another company's would.
-pub static MIGRATIONS: Migrations = Migrations::new(&[migration!(1, "migrations/sandbox/0001_bank.sql")]);
+/// The name of the provider.
+const NAME: &str = "sandbox";
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(2);
 
-/// How long `tok_slow` takes where nothing else is asked for.
-pub const SLOW_REPLY: Duration = Duration::from_secs(2);
-
-/// The code of a declined capture.
-const CAPTURE_FAILED: &str = "capture_failed";
-
-/// The tokens that the bank knows, apart from those that decline.
-mod token {
-    pub(super) const APPROVE: &str = "tok_approve";
-    pub(super) const TIMEOUT_BEFORE_EFFECT: &str = "tok_timeout_before_effect";
-    pub(super) const TIMEOUT_AFTER_EFFECT: &str = "tok_timeout_after_effect";
-    pub(super) const REPLY_LOST: &str = "tok_reply_lost";
-    pub(super) const SLOW: &str = "tok_slow";
-    pub(super) const CAPTURE_FAILS: &str = "tok_capture_fails";
-
-    /// Those that authorise in the end.
-    pub(super) const APPROVING: [&str; 6] =
-        [APPROVE, TIMEOUT_BEFORE_EFFECT, TIMEOUT_AFTER_EFFECT, REPLY_LOST, SLOW, CAPTURE_FAILS];
+/// Where the sandbox bank is.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// URL of the sandbox bank, where it is a process of its own.
+    #[arg(long, env = "MOVIEBOOKING_SANDBOX_URL", value_name = "URL")]
+    sandbox_url: Option<String>,
+    /// File with the secret that the payments service and the sandbox bank share, at least 16 random bytes; or set
+    /// MOVIEBOOKING_SANDBOX_SECRET to the secret itself. Where the bank is a process of its own.
+    #[arg(long, env = "MOVIEBOOKING_SANDBOX_SECRET_FILE", value_name = "FILE")]
+    sandbox_secret_file: Option<PathBuf>,
 }
 
-/// The sandbox bank.
-#[derive(Clone)]
-pub struct SandboxBank {
-    db: Db,
-    clock: SharedClock,
-    slow_reply: Duration,
+impl Args {
+    /// Whether the bank is another process.
+    pub(super) fn is_remote(&self) -> bool {
+        self.sandbox_url.is_some()
+    }
 }
 
-impl SandboxBank {
-    /// A bank that keeps its ledger in `db`, a database of its own with [`MIGRATIONS`]; `slow_reply` is how long
-    /// `tok_slow` takes ([`SLOW_REPLY`]).
-    pub fn new(db: Db, clock: SharedClock, slow_reply: Duration) -> Self {
-        Self { db, clock, slow_reply }
-    }
-
-    fn entry(&self, operation: Operation, amount: Money, decline_code: Option<&'static str>) -> Entry {
-        Entry { operation, amount, decline_code, now: self.clock.now() }
-    }
-
-    /// The first request times out before its effect, once for each key.
-    async fn times_out(&self, operation: Operation) -> Result<bool, StoreError> {
-        sql("INSERT INTO bank_timeouts (idempotency_key) VALUES ($1) ON CONFLICT (idempotency_key) DO NOTHING")
-            .bind(operation.to_string())
-            .execute(&self.db)
-            .await
-            .map(|inserted| inserted == 1)
-    }
-
-    /// Carries out what changes an authorisation: `change` answers the changed row's token, or no row when the change
-    /// is not possible, which is declined with `otherwise`.
-    async fn change(
-        &self,
-        entry: Entry,
-        change: moviebooking_store::Sql,
-        otherwise: &str,
-    ) -> Result<(), ProviderError> {
-        let mut tx = self.db.begin().await?;
-        if let Some(answer) = add(&mut tx, &entry).await? {
-            return answer;
-        }
-        let Some(row) = change.fetch_optional(&mut tx).await? else {
-            return Err(ProviderError::Declined(otherwise.to_owned()));
+impl Open for Args {
+    fn open(&self, bank: Option<&Bank>) -> Result<Arc<dyn Provider>, StartError> {
+        let Some(url) = &self.sandbox_url else {
+            let bank =
+                bank.ok_or_else(|| StartError::usage("the sandbox bank is nowhere: set --sandbox-url"))?;
+            return Ok(Arc::new(Sandbox::embedded(bank)));
         };
-        tx.commit().await?;
-        answer(row.get::<String>("token")? == token::REPLY_LOST)
+        let url = http_client::base_url("--sandbox-url", url)?;
+        let secret = Credential {
+            variable: "MOVIEBOOKING_SANDBOX_SECRET",
+            flag: "--sandbox-secret-file",
+            file: self.sandbox_secret_file.as_deref(),
+        };
+        let secret = BankSecret::new(secret.read()?).map_err(|error| {
+            StartError::usage(format!("the bank's secret (MOVIEBOOKING_SANDBOX_SECRET): {error}"))
+        })?;
+        let client = http_client::builder(&url)?.connect_timeout(CONNECT);
+        let client = client.build().map_err(|error| StartError::config(format!("--sandbox-url: {error}")))?;
+        Ok(Arc::new(Sandbox { line: Line::Remote(client, url), secret }))
+    }
+}
+
+/// The sandbox bank as a provider.
+pub struct Sandbox {
+    line: Line,
+    secret: BankSecret,
+}
+
+enum Line {
+    Remote(reqwest::Client, Url),
+    Embedded(Router),
+}
+
+impl Sandbox {
+    /// A bank of this process.
+    pub fn embedded(bank: &Bank) -> Self {
+        Self { line: Line::Embedded(router(bank)), secret: bank.secret().clone() }
+    }
+
+    /// Sends a request and gives the body of the answer, whatever it says.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, Vec<u8>), ProviderError> {
+        let bearer = self.secret.bearer();
+        match &self.line {
+            Line::Remote(client, url) => {
+                let request = client.request(method, url.join(path).map_err(unknown)?);
+                let request = request.header(AUTHORIZATION, bearer.expose_secret());
+                let request = request.header(CONTENT_TYPE, "application/json").body(body);
+                http_client::send(request).await.map_err(ProviderError::Unknown)
+            }
+            Line::Embedded(router) => {
+                let request = Request::builder()
+                    .method(method)
+                    .uri(format!("/{path}"))
+                    .header(AUTHORIZATION, bearer.expose_secret())
+                    .header(CONTENT_TYPE, "application/json")
+                    .body(Body::from(body));
+                let answer = router.clone().oneshot(request.map_err(unknown)?).await.map_err(unknown)?;
+                let status = answer.status();
+                let body = axum::body::to_bytes(answer.into_body(), http_client::MOST_BYTES)
+                    .await
+                    .map_err(unknown)?;
+                Ok((status, body.to_vec()))
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<Answer, ProviderError> {
+        let body = body.map(serde_json::to_vec).transpose().map_err(unknown)?.unwrap_or_default();
+        let (status, body) = self.send(method, path, body).await?;
+        match status {
+            StatusCode::OK | StatusCode::PAYMENT_REQUIRED | StatusCode::UNPROCESSABLE_ENTITY => {
+                serde_json::from_slice(&body).map_err(unknown)
+            }
+            status => Err(ProviderError::Unknown(format!("the bank answered with {status}"))),
+        }
+    }
+
+    async fn order(&self, path: &str, body: &impl Serialize) -> Result<(), ProviderError> {
+        match self.ask(Method::POST, path, Some(body)).await? {
+            Answer::Done => Ok(()),
+            Answer::Declined { code } => Err(ProviderError::Declined(code)),
+            other => Err(nonsense(&other)),
+        }
     }
 }
 
 #[tonic::async_trait]
-impl Provider for SandboxBank {
+impl Provider for Sandbox {
     fn name(&self) -> &'static str {
-        "sandbox"
+        NAME
     }
 
     async fn authorise(
@@ -114,95 +161,71 @@ impl Provider for SandboxBank {
         amount: Money,
         token: &SecretString,
     ) -> Result<Authorisation, ProviderError> {
-        let token = token.expose_secret();
-        let operation = Operation::Authorise(payment);
-        let decline_code = match token {
-            "tok_insufficient_funds" => Some("insufficient_funds"),
-            "tok_expired_card" => Some("expired_card"),
-            "tok_fraud" => Some("fraud"),
-            known if token::APPROVING.contains(&known) => None,
-            _ => return Err(ProviderError::InvalidToken),
-        };
-        if token == token::SLOW {
-            tokio::time::sleep(self.slow_reply).await;
-        }
-        if token == token::TIMEOUT_BEFORE_EFFECT && self.times_out(operation).await? {
-            return Err(ProviderError::Unknown("timed out".to_owned()));
-        }
-        let mut tx = self.db.begin().await?;
-        if let Some(answer) = add(&mut tx, &self.entry(operation, amount, decline_code)).await? {
-            return answer.map(|()| held(payment));
-        }
-        if decline_code.is_none() {
-            sql("INSERT INTO bank_payments (payment_id, token, authorised, captured, refunded, currency, voided) \
-                 VALUES ($1, $2, $3, 0, 0, $4, FALSE)")
-            .bind(payment)
-            .bind(token)
-            .bind(amount.minor)
-            .bind(amount.currency.code())
-            .execute(&mut tx)
-            .await?;
-        }
-        tx.commit().await?;
-        match decline_code {
-            Some(code) => Err(ProviderError::Declined(code.to_owned())),
-            None => answer(token == token::TIMEOUT_AFTER_EFFECT || token == token::REPLY_LOST)
-                .map(|()| held(payment)),
+        let token = token.expose_secret().to_owned();
+        let new = wire::NewPayment { id: payment.uuid(), amount: to_wire(amount), token };
+        match self.ask(Method::POST, "v1/payments", Some(&new)).await? {
+            Answer::Done => Ok(held(payment)),
+            Answer::ActionRequired { url } => Ok(waiting(payment, url)),
+            Answer::Declined { code } => Err(ProviderError::Declined(code)),
+            Answer::UnknownToken => Err(ProviderError::InvalidToken),
+            other @ Answer::Nothing => Err(nonsense(&other)),
         }
     }
 
     async fn capture(&self, payment: &Charged, amount: Money) -> Result<(), ProviderError> {
-        let payment = payment.id;
-        let change = sql("UPDATE bank_payments SET captured = captured + $2 WHERE payment_id = $1 \
-             AND NOT voided AND captured + $2 <= authorised AND currency = $3 AND token <> $4 RETURNING token")
-        .bind(payment)
-        .bind(amount.minor)
-        .bind(amount.currency.code())
-        .bind(token::CAPTURE_FAILS);
-        self.change(self.entry(Operation::Capture(payment), amount, None), change, CAPTURE_FAILED).await
+        let capture = wire::Capture { amount: to_wire(amount) };
+        self.order(&format!("v1/payments/{}/capture", payment.id), &capture).await
     }
 
     async fn void(&self, payment: &Charged) -> Result<(), ProviderError> {
-        let payment = payment.id;
-        let Some(amount) = ledger::authorised(&self.db, payment).await? else {
-            return Err(ProviderError::Declined("nothing_authorised".to_owned()));
-        };
-        let change = sql("UPDATE bank_payments SET voided = TRUE WHERE payment_id = $1 \
-             AND NOT voided AND captured = 0 RETURNING token")
-        .bind(payment);
-        self.change(self.entry(Operation::Void(payment), amount, None), change, "already_captured").await
+        self.order(&format!("v1/payments/{}/void", payment.id), &()).await
     }
 
     async fn refund(&self, payment: &Charged, refund: RefundId, amount: Money) -> Result<(), ProviderError> {
-        let payment = payment.id;
-        let change = sql("UPDATE bank_payments SET refunded = refunded + $2 WHERE payment_id = $1 \
-             AND refunded + $2 <= captured AND currency = $3 RETURNING token")
-        .bind(payment)
-        .bind(amount.minor)
-        .bind(amount.currency.code());
-        self.change(
-            self.entry(Operation::Refund(payment, refund), amount, None),
-            change,
-            "more_than_captured",
-        )
-        .await
+        let refund = wire::NewRefund { id: refund.uuid(), amount: to_wire(amount) };
+        self.order(&format!("v1/payments/{}/refunds", payment.id), &refund).await
     }
 
     async fn look_up(&self, payment: &Charged, operation: Operation) -> Result<Found, ProviderError> {
-        let Some(past) = find(&self.db, operation).await? else { return Ok(Found::Nothing) };
-        Ok(match (past.decline_code, operation) {
-            (Some(code), _) => Found::Declined(code),
-            (None, Operation::Authorise(_)) => Found::Authorisation(held(payment.id)),
-            (None, _) => Found::Done,
+        let name = match operation {
+            Operation::Authorise(_) => "authorise".to_owned(),
+            Operation::Capture(_) => "capture".to_owned(),
+            Operation::Void(_) => "void".to_owned(),
+            Operation::Refund(_, refund) => format!("refund:{refund}"),
+        };
+        let path = format!("v1/payments/{}/operations/{name}", payment.id);
+        Ok(match (self.ask(Method::GET, &path, None::<&()>).await?, operation) {
+            (Answer::Nothing, _) => Found::Nothing,
+            (Answer::Declined { code }, _) => Found::Declined(code),
+            (Answer::Done, Operation::Authorise(_)) => Found::Authorisation(held(payment.id)),
+            (Answer::Done, _) => Found::Done,
+            (Answer::ActionRequired { url }, Operation::Authorise(_)) => {
+                Found::Authorisation(waiting(payment.id, url))
+            }
+            (other, _) => return Err(nonsense(&other)),
         })
     }
 
     async fn transactions(&self, query: &TransactionQuery) -> Result<TransactionPage, ProviderError> {
-        Ok(ledger::transactions(&self.db, query).await?)
+        let after = query.after.as_deref().map(|after| utf8_percent_encode(after, NON_ALPHANUMERIC));
+        let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
+        let path = format!("v1/transactions?from={}&to={}{after}", query.from, query.to);
+        let (status, body) = self.send(Method::GET, &path, Vec::new()).await?;
+        if status != StatusCode::OK {
+            return Err(ProviderError::Unknown(format!("the bank answered with {status}")));
+        }
+        let page: wire::Transactions = serde_json::from_slice(&body).map_err(unknown)?;
+        let transactions = page.transactions.into_iter().map(transaction).collect::<Result<_, _>>()?;
+        Ok(TransactionPage { transactions, next: page.next })
     }
 
-    fn read_webhook(&self, _: &Webhook<'_>) -> Result<Notice, WebhookRefused> {
-        Err(WebhookRefused::NotConfigured)
+    fn read_webhook(&self, webhook: &Webhook<'_>) -> Result<Notice, WebhookRefused> {
+        signature::verify(webhook.headers.get(SIGNATURE_HEADER), &self.secret.webhook_key(), webhook)?;
+        let event: wire::Event = serde_json::from_slice(webhook.body)
+            .map_err(|error| WebhookRefused::Malformed(error.to_string()))?;
+        let happened =
+            if event.kind.starts_with("payment.") { Happened::Changed } else { Happened::Irrelevant };
+        Ok(Notice { id: event.id, kind: event.kind, payment: Some(event.payment_id.into()), happened })
     }
 }
 
@@ -211,14 +234,34 @@ fn held(payment: PaymentId) -> Authorisation {
     Authorisation { reference: payment.to_string(), action: None }
 }
 
-/// What the merchant hears of an operation that was carried out now for the first time.
-fn answer(reply_lost: bool) -> Result<(), ProviderError> {
-    if reply_lost { Err(ProviderError::Unknown("reply lost".to_owned())) } else { Ok(()) }
+fn waiting(payment: PaymentId, url: String) -> Authorisation {
+    Authorisation { action: Some(BuyerAction { url, client_secret: None }), ..held(payment) }
 }
 
-/// A bank whose database fails does not say what happened.
-impl From<StoreError> for ProviderError {
-    fn from(error: StoreError) -> Self {
-        Self::Unknown(error.chain())
-    }
+fn to_wire(amount: Money) -> wire::Amount {
+    wire::Amount { minor: amount.minor, currency: amount.currency.code().to_owned() }
+}
+
+fn transaction(moved: wire::Transaction) -> Result<Transaction, ProviderError> {
+    let movement = match moved.refund_id {
+        Some(refund) => Movement::Refund(Some(refund.into())),
+        None => Movement::Capture,
+    };
+    let currency = moved.amount.currency.parse().map_err(unknown)?;
+    Ok(Transaction {
+        id: moved.id,
+        payment: Some(moved.payment_id.into()),
+        movement,
+        amount: Money::new(moved.amount.minor, currency),
+        fee: None,
+        time: moved.time,
+    })
+}
+
+fn nonsense(answer: &Answer) -> ProviderError {
+    ProviderError::Unknown(format!("the bank answered something that makes no sense here: {answer:?}"))
+}
+
+fn unknown(error: impl std::fmt::Display) -> ProviderError {
+    ProviderError::Unknown(error.to_string())
 }

@@ -94,6 +94,11 @@ impl Settled {
         }
     }
 
+    /// What the provider says of a payment's authorisation now.
+    pub(crate) async fn authorisation(&self, payment: &Payment) -> Result<Found, StepError> {
+        self.look_up(&self.charged(payment)?, Operation::Authorise(payment.id)).await
+    }
+
     /// The payment, if it is this provider's: another one must never be asked about it.
     fn charged(&self, payment: &Payment) -> Result<Charged, StepError> {
         if payment.provider == self.provider.name() {

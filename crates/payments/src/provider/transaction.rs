@@ -20,7 +20,7 @@ pub struct TransactionQuery {
 /// A page of the list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransactionPage {
-    /// Oldest first.
+    /// In the provider's order.
     pub transactions: Vec<Transaction>,
     /// Where the next page begins; nothing when this is the last one.
     pub next: Option<String>,

@@ -2,10 +2,7 @@
 
 use http::HeaderMap;
 use jiff::Timestamp;
-use moviebooking_domain::{
-    id::{PaymentId, RefundId},
-    money::Money,
-};
+use moviebooking_domain::id::{PaymentId, RefundId};
 
 /// A webhook as it arrived.
 #[derive(Clone, Copy, Debug)]
@@ -34,14 +31,8 @@ pub struct Notice {
 /// What an event means for a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happened {
-    /// The money is held: the buyer has confirmed.
-    Authorised {
-        /// How much is held.
-        amount: Money,
-        /// The provider's own id of the payment.
-        reference: String,
-    },
-    /// Something else became of the payment, which its own step asks the provider about.
+    /// Something became of the payment; its next step asks the provider what, so that the order of events does not
+    /// matter.
     Changed,
     /// A refund that was said to be on its way did not reach the buyer.
     RefundFailed {

@@ -39,6 +39,11 @@ impl Lease {
         Self { token: self.token, due_at, attempts: 0 }
     }
 
+    /// No lease, until the pause is over: nobody is needed before.
+    pub(crate) fn pausing(now: Timestamp, pause: SignedDuration) -> Self {
+        Self { token: None, due_at: Some(later(now, pause)), attempts: 0 }
+    }
+
     /// Whether the step may have been tried before.
     pub(crate) fn retried(self) -> bool {
         self.attempts > 0
@@ -111,6 +116,20 @@ impl Leases {
         let mut update = sql("UPDATE ");
         update.push(self.table).push(" SET lease = NULL, due_at = ").push_bind(lease.after_pause(now));
         update.push(" WHERE id = ").push_bind(id).push(" AND lease = ").push_bind(lease.token);
+        update.execute(&self.db).await.map(drop)
+    }
+
+    /// Replaces the lease that who calls holds.
+    pub(crate) async fn pause(&self, id: Uuid, held: Lease, by: Lease) -> Result<(), StoreError> {
+        let mut update = sql("UPDATE ");
+        update
+            .push(self.table)
+            .push(" SET lease = ")
+            .push_bind(by.token)
+            .push(", due_at = ")
+            .push_bind(by.due_at);
+        update.push(", attempts = ").push_bind(by.attempts);
+        update.push(" WHERE id = ").push_bind(id).push(" AND lease = ").push_bind(held.token);
         update.execute(&self.db).await.map(drop)
     }
 

@@ -8,17 +8,24 @@ use moviebooking_domain::{
     id::{PaymentId, RefundId},
     money::Money,
 };
+use moviebooking_sandbox_bank::{Bank, BankSecret, MIGRATIONS, Settings};
 use moviebooking_store::{Db, both_engines, sql};
 use uuid::Uuid;
 
 use crate::provider::{
     Charged, Found, Movement, Operation, Provider as _, ProviderError, TransactionPage, TransactionQuery,
-    sandbox::{MIGRATIONS, SandboxBank},
+    sandbox::Sandbox,
 };
 
-fn bank(db: &Db) -> SandboxBank {
+fn bank(db: &Db) -> Sandbox {
     let clock: SharedClock = ManualClock::at("2026-11-22T18:00:00Z".parse().unwrap());
-    SandboxBank::new(db.clone(), clock, Duration::ZERO)
+    let settings = Settings {
+        secret: BankSecret::random(),
+        public_url: "http://bank".to_owned(),
+        webhook_url: None,
+        slow_reply: Duration::ZERO,
+    };
+    Sandbox::embedded(&Bank::new(db.clone(), clock, settings))
 }
 
 fn payment() -> PaymentId {

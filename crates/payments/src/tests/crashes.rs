@@ -55,6 +55,7 @@ fn way_to(state: State) -> Option<Way> {
             let refusal = Some(("issue", Reason::ShowtimeCancelled));
             Some(Way { refusal, end: State::Refunded, ..good })
         }
+        State::ActionRequired => Some(Way { token: "tok_confirm", ..good }),
         State::SeekingAuthorisation => {
             Some(Way { turned: Some(State::Created), end: State::Declined, ..good })
         }
@@ -115,6 +116,10 @@ both_engines! {
                 assert_eq!(world.service.store.payment(left.id).await.unwrap().unwrap().state, state, "{death:?}");
                 world.clock.advance(LEASE);
                 world.service.tick().await.unwrap();
+                if let Some(waiting) = &left.confirmation {
+                    world.decide(&waiting.action.url, "approve").await;
+                    world.settle().await;
+                }
                 let ended = world.service.store.payment(left.id).await.unwrap().unwrap().state;
                 assert_eq!(ended, way.end, "{state:?} {death:?}");
             }
@@ -130,6 +135,9 @@ both_engines! {
                 let payment = reach(&world, &buyer, state, &way).await;
                 let id = payment.id;
                 disturb(Checkout::TABLE, id.uuid(), state.name(), disturbance);
+                if let Some(waiting) = &payment.confirmation {
+                    world.decide(&waiting.action.url, "approve").await;
+                }
                 let first = world.service.checkout.finish(payment).await;
                 assert_eq!(first.is_ok(), disturbance == Disturbance::Repeats, "{state:?} {disturbance:?}");
                 world.settle().await;

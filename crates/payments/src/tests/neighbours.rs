@@ -13,8 +13,8 @@ use moviebooking_domain::{
 use moviebooking_proto::{
     Problem, Reason,
     reservations::v1::{
-        self as reservations, ConfirmReservationRequest, FreeSeatsRequest, Reservation, ReservationState,
-        SeatsEvent, reservations_internal_server::ReservationsInternal,
+        self as reservations, ConfirmReservationRequest, FreeSeatsRequest, KeepReservationRequest,
+        Reservation, ReservationState, SeatsEvent, reservations_internal_server::ReservationsInternal,
         reservations_service_server::ReservationsService,
     },
     tickets::v1::{
@@ -227,6 +227,25 @@ impl ReservationsInternal for Reservations {
             let mut offers: Vec<Reservation> = offers.cloned().collect();
             offers.sort_by(|one, other| one.showtime_id.cmp(&other.showtime_id));
             Ok(reservations::OfferSeatsResponse { offers })
+        })
+        .await
+    }
+
+    async fn keep_reservation(
+        &self,
+        request: Request<KeepReservationRequest>,
+    ) -> Result<Response<Reservation>, Status> {
+        let message = request.get_ref();
+        answer(&self.faults, "keep", || {
+            let mut reservation = self.now(&message.reservation_id)?;
+            if reservation.state() != ReservationState::Active {
+                return refused(Reason::HoldExpired);
+            }
+            let cap = reservation.create_time.unwrap().seconds + 30 * 60;
+            reservation.expire_time.as_mut().unwrap().seconds =
+                cap.min(self.clock.now().as_second() + 10 * 60);
+            self.held.lock().unwrap().insert(reservation.id.clone(), reservation.clone());
+            Ok(reservation)
         })
         .await
     }

@@ -30,10 +30,12 @@ use moviebooking_proto::{
     },
     tickets::v1::{TicketState, tickets_internal_server::TicketsInternalServer},
 };
+use moviebooking_sandbox_bank::{Bank, BankSecret, Settings, pages};
 use moviebooking_serve::Link;
 use moviebooking_store::{Db, sql, testing::TestDb};
 use secrecy::SecretString;
 use tonic::{Request, Status, service::Routes};
+use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use super::neighbours::{Fault, Faults, Reservations, Tickets};
@@ -41,7 +43,7 @@ use crate::{
     Limits, Service,
     provider::{
         Authorisation, Charged, Found, Notice, Operation, Provider, ProviderError, TransactionPage,
-        TransactionQuery, Webhook, WebhookRefused, sandbox, sandbox::SandboxBank,
+        TransactionQuery, Webhook, WebhookRefused, sandbox::Sandbox,
     },
     refund::Refunding,
     runner::Saga as _,
@@ -59,7 +61,7 @@ pub(super) fn theater() -> TheaterId {
 
 /// The sandbox bank behind a line that can fail.
 struct Line {
-    bank: SandboxBank,
+    bank: Sandbox,
     faults: Arc<Faults>,
 }
 
@@ -122,6 +124,7 @@ pub(super) struct World {
     pub(super) service: Service,
     pub(super) db: Db,
     pub(super) bank: TestDb,
+    at_bank: Bank,
     pub(super) clock: Arc<ManualClock>,
     pub(super) faults: Arc<Faults>,
     pub(super) reservations: Reservations,
@@ -136,8 +139,9 @@ impl World {
     }
 
     pub(super) async fn within(limits: Limits, db: Db) -> Self {
-        let bank = TestDb::sqlite(&sandbox::MIGRATIONS).await;
+        let bank = TestDb::sqlite(&moviebooking_sandbox_bank::MIGRATIONS).await;
         let clock = ManualClock::at("2026-11-22T18:00:00Z".parse().unwrap());
+        let at_bank = sandbox_bank(&bank, &clock);
         let faults = Faults::none();
         let reservations = Reservations {
             gone: Arc::default(),
@@ -150,14 +154,15 @@ impl World {
             faults: Arc::clone(&faults),
             clock: Arc::clone(&clock),
         };
-        let service = replica(limits, &db, &bank, &clock, &faults, &reservations, &tickets);
-        Self { service, db, bank, clock, faults, reservations, tickets, limits, keys: AtomicUsize::new(0) }
+        let service = replica(limits, &db, &at_bank, &clock, &faults, &reservations, &tickets);
+        let keys = AtomicUsize::new(0);
+        Self { service, db, bank, at_bank, clock, faults, reservations, tickets, limits, keys }
     }
 
     /// A second process of the service, on the same database.
     pub(super) fn replica(&self) -> Service {
-        let Self { limits, db, bank, clock, faults, reservations, tickets, .. } = self;
-        replica(*limits, db, bank, clock, faults, reservations, tickets)
+        let Self { limits, db, at_bank, clock, faults, reservations, tickets, .. } = self;
+        replica(*limits, db, at_bank, clock, faults, reservations, tickets)
     }
 
     /// The checkout alone, to be stopped anywhere.
@@ -178,7 +183,7 @@ impl World {
     }
 
     fn provider(&self) -> Arc<dyn Provider> {
-        provider(&self.bank, &self.clock, &self.faults)
+        provider(&self.at_bank, &self.faults)
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -209,6 +214,7 @@ impl World {
             state: ReservationState::Active.into(),
             seats: seats.collect(),
             total: Some(euro(prices.iter().sum())),
+            create_time: Some(moviebooking_fields::time::to_wire(self.clock.now())),
             expire_time: Some(moviebooking_fields::time::to_wire(expires)),
             ..Reservation::default()
         };
@@ -261,6 +267,14 @@ impl World {
         let rows = query.bind(Uuid::try_parse(reservation).unwrap()).fetch_all(&self.db).await.unwrap();
         assert_eq!(rows.len(), 1);
         self.payment(&rows[0].get::<Uuid>("id").unwrap().to_string()).await
+    }
+
+    /// A buyer decides on the bank's page, whose address they were given. The status is the page's.
+    pub(super) async fn decide(&self, url: &str, decision: &str) -> http::StatusCode {
+        let page = http::Request::post(url.strip_prefix("http://bank").unwrap())
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(axum::body::Body::from(format!("decision={decision}")));
+        pages(&self.at_bank).oneshot(page.unwrap()).await.unwrap().status()
     }
 
     /// Lets workers run, with the time passing that they wait for, until nothing is left to do.
@@ -373,16 +387,29 @@ struct AtBank {
     voided: bool,
 }
 
-fn provider(bank: &TestDb, clock: &Arc<ManualClock>, faults: &Arc<Faults>) -> Arc<dyn Provider> {
-    let clock: SharedClock = clock.clone();
-    let bank = SandboxBank::new(bank.db().clone(), clock, Duration::ZERO);
-    Arc::new(Line { bank, faults: Arc::clone(faults) })
+/// The secret of bank and merchant.
+pub(super) fn bank_secret() -> BankSecret {
+    BankSecret::new("a secret of the tests".into()).unwrap()
+}
+
+fn sandbox_bank(db: &TestDb, clock: &Arc<ManualClock>) -> Bank {
+    let settings = Settings {
+        secret: bank_secret(),
+        public_url: "http://bank".to_owned(),
+        webhook_url: None,
+        slow_reply: Duration::ZERO,
+    };
+    Bank::new(db.db().clone(), clock.clone(), settings)
+}
+
+fn provider(bank: &Bank, faults: &Arc<Faults>) -> Arc<dyn Provider> {
+    Arc::new(Line { bank: Sandbox::embedded(bank), faults: Arc::clone(faults) })
 }
 
 fn replica(
     limits: Limits,
     db: &Db,
-    bank: &TestDb,
+    bank: &Bank,
     clock: &Arc<ManualClock>,
     faults: &Arc<Faults>,
     reservations: &Reservations,
@@ -398,7 +425,7 @@ fn replica(
         limits,
         db.clone(),
         shared,
-        provider(bank, clock, faults),
+        provider(bank, faults),
         link("reservations", to_reservations),
         link("tickets", to_tickets),
     )

@@ -1,5 +1,6 @@
 //! What other services ask.
 
+use moviebooking_domain::id::PaymentId;
 use moviebooking_fields as fields;
 use moviebooking_proto::reservations::v1::{
     self as wire, reservations_internal_server::ReservationsInternal,
@@ -32,6 +33,16 @@ impl ReservationsInternal for Service {
         let payment = fields::id("payment_id", &message.payment_id)?;
         let offers = self.offer(id, payment).await?;
         Ok(Response::new(wire::OfferSeatsResponse { offers }))
+    }
+
+    async fn keep_reservation(
+        &self,
+        request: Request<wire::KeepReservationRequest>,
+    ) -> Result<Response<wire::Reservation>, Status> {
+        let message = request.into_inner();
+        let id = fields::id("reservation_id", &message.reservation_id)?;
+        let _payment: PaymentId = fields::id("payment_id", &message.payment_id)?;
+        Ok(Response::new(self.keep(id).await?))
     }
 
     async fn free_seats(

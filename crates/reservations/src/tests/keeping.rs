@@ -58,6 +58,27 @@ everywhere! {
         world.must_be_sound().await;
     }
 
+    async fn a_hold_is_kept_for_a_payment_that_waits_up_to_its_cap(world: World) {
+        let (buyer, payment) = (world.buyer(), world.payment());
+        let held = world.hold(&buyer, &["A1", "A2"]).await.unwrap();
+        world.later(9);
+        assert_eq!(minutes(&world.keep(&held.id, payment).await.unwrap()), 19);
+        world.later(9);
+        world.keep(&held.id, payment).await.unwrap();
+        world.later(9);
+        let longest = world.keep(&held.id, payment).await.unwrap();
+        assert_eq!(minutes(&longest), 30);
+        assert_eq!(world.keep(&held.id, payment).await.unwrap(), longest, "at its cap it stays as it is");
+        assert_eq!(world.seats(SeatState::Held).await, ["A1", "A2"]);
+        world.later(3);
+        assert_eq!(reason(world.keep(&held.id, payment).await), Reason::HoldExpired);
+        assert_eq!(reason(world.confirm(&held.id, payment).await), Reason::HoldExpired);
+        let sold = world.hold(&world.buyer(), &["A1", "A2"]).await.unwrap();
+        world.confirm(&sold.id, payment).await.unwrap();
+        assert_eq!(reason(world.keep(&sold.id, payment).await), Reason::AlreadyPaid);
+        world.must_be_sound().await;
+    }
+
     async fn extending_at_once_changes_nothing(world: World) {
         let buyer = world.buyer();
         let held = world.hold(&buyer, &["A1"]).await.unwrap();

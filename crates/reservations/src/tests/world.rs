@@ -198,6 +198,12 @@ impl World {
         self.service.offer_seats(Request::new(message)).await.unwrap().into_inner().offers
     }
 
+    pub(crate) async fn keep(&self, id: &str, payment: PaymentId) -> Result<wire::Reservation, Status> {
+        let message =
+            wire::KeepReservationRequest { reservation_id: id.to_owned(), payment_id: payment.to_string() };
+        self.service.keep_reservation(Request::new(message)).await.map(tonic::Response::into_inner)
+    }
+
     pub(crate) async fn free(
         &self,
         id: &str,
