@@ -111,15 +111,20 @@ both_engines! {
         world.check().await;
     }
 
-    async fn a_confirmation_after_the_hold_is_given_back(db: Db) {
+    async fn a_confirmation_after_the_hold_takes_the_seats_if_they_are_free(db: Db) {
         let (world, buyer) = (World::new(db).await, customer());
-        let bill = world.bill(&world.hold(&buyer, &[900]), "tok_confirm");
-        let waiting = world.charge(&buyer, &bill).await.unwrap();
-        // Nobody looks while the seats expire.
-        world.clock.advance(SignedDuration::from_mins(31));
-        world.decide(&page(&waiting), "approve").await;
-        world.settle().await;
-        assert_eq!(reason(&world.charge(&buyer, &bill).await), Some(Reason::PaymentVoided));
+        for (taken, expected) in [(false, PaymentState::Completed), (true, PaymentState::Voided)] {
+            let waiting =
+                world.charge(&buyer, &world.bill(&world.hold(&buyer, &[900]), "tok_confirm")).await.unwrap();
+            // Nobody looks while the seats expire.
+            world.clock.advance(SignedDuration::from_mins(31));
+            world.decide(&page(&waiting), "approve").await;
+            if taken {
+                world.faults.next("confirm", Fault::Refused(Reason::HoldExpired), 1);
+            }
+            world.settle().await;
+            assert_eq!(world.payment(&waiting.id).await.state(), expected);
+        }
         world.check().await;
     }
 
