@@ -162,6 +162,7 @@ async fn an_answer_is_canonical_json_with_its_defaults() {
             "id": "p", "reservationId": "", "userId": "", "theaterId": "", "showtimeId": "", "state": "COMPLETED",
             "amount": { "amountMinor": "9007199254740993", "currencyCode": "EUR" },
             "provider": "", "failureReason": "", "ticketIds": [], "createTime": "2027-01-15T08:00:00.500Z", "history": [],
+            "providerReference": "", "parked": false, "parkedReason": "", "offers": [], "exchangeOf": "",
         })
     );
     // A state of a newer build of the service.
