@@ -34,7 +34,7 @@ pub(crate) fn test(workspace: &Workspace, cache: &Cache) -> anyhow::Result<()> {
         prefix: PREFIX.to_owned(),
         names: vec![],
     };
-    images::build(workspace, cache, &args, &docker)?;
+    images::of_programs(workspace, cache, &args, &docker)?;
     test.extend(["--", "--nocapture", "--test-threads=1"]);
     let compose = GoProgram::DockerCompose;
     command::run(

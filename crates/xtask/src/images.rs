@@ -19,7 +19,7 @@ const CONTAINERFILE: &str = include_str!("../../../Containerfile");
 /// The one-process edition.
 const STANDALONE: &str = "standalone";
 
-/// The most that an image of the profile for images may add to its base.
+/// The most that an image of the profile for images may add to its base, unless it has all programs in one.
 const LIMIT: u64 = 30_000_000;
 const LIMITED_PROFILE: &str = "image";
 
@@ -63,22 +63,29 @@ pub(crate) fn containerfile_argument(name: &str) -> &'static str {
     lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default()
 }
 
-/// Builds the images for `docker`, or the machine's where the builder is another.
+/// Builds the programs, and images of them.
 ///
 /// # Errors
 /// What a program said, or an image that is too large.
-pub(crate) fn build(
+pub(crate) fn build(workspace: &Workspace, cache: &Cache, args: &ImagesArgs) -> anyhow::Result<()> {
+    tools::ensure(workspace, cache, &[Tool::Cargo(CargoProgram::Cyclonedx)], true)?;
+    command::run(workspace.cargo().args(["build", "--workspace", "--bins", "--profile", &args.profile]))?;
+    of_programs(workspace, cache, args, &Docker::OfTheMachine)
+}
+
+/// Builds images, for `docker` if that is the builder, of programs that are in the target folder.
+///
+/// # Errors
+/// What a program said, or an image that is too large.
+pub(crate) fn of_programs(
     workspace: &Workspace,
     cache: &Cache,
     args: &ImagesArgs,
     docker: &Docker,
 ) -> anyhow::Result<()> {
-    tools::ensure(workspace, cache, &[Tool::Cargo(CargoProgram::Cyclonedx)], true)?;
-    let program = builder_program(args.builder)?;
-    command::run(workspace.cargo().args(["build", "--workspace", "--bins", "--profile", &args.profile]))?;
-    let names: Vec<&str> = names()
-        .filter(|name| args.names.is_empty() || args.names.iter().any(|wanted| wanted == name))
-        .collect();
+    let builder = args.builder.program()?;
+    let wanted = |name: &&str| args.names.is_empty() || args.names.iter().any(|wanted| wanted == name);
+    let names: Vec<&str> = names().filter(wanted).collect();
     let bills = sbom::write(workspace, cache)?;
     let version = env!("CARGO_PKG_VERSION");
     let revision = revision(workspace);
@@ -87,17 +94,15 @@ pub(crate) fn build(
         let folder = context(workspace, &args.profile, name, &bills)?;
         let size = size(&folder)?;
         println!("[{}/{}] {image}: {:.1} MB over its base", number + 1, names.len(), size as f64 / 1e6);
-        if args.profile == LIMITED_PROFILE && size > LIMIT {
+        if args.profile == LIMITED_PROFILE && *name != STANDALONE && size > LIMIT {
             bail!("{image} would add more than {} MB to its base", LIMIT / 1_000_000);
         }
-        let mut build = Command::new(program);
+        let mut build = Command::new(builder);
         docker.used_by(&mut build);
         build.arg("build").current_dir(&workspace.root).args(["--file", "Containerfile", "--quiet"]);
         build.args(["--target", "prebuilt", "--tag", &image]);
-        if args.builder == Builder::Docker
-            && command::output(Command::new("docker").args(["buildx", "version"])).is_err()
-        {
-            // Docker's default wants a plug-in that Debian's does not come with.
+        if args.builder == Builder::Docker && !has_buildx() {
+            // Docker's default wants that plug-in, which Debian's does not come with.
             build.env("DOCKER_BUILDKIT", "0");
         }
         let arguments = [
@@ -112,12 +117,21 @@ pub(crate) fn build(
     Ok(())
 }
 
-fn builder_program(builder: Builder) -> anyhow::Result<&'static str> {
-    let (program, hint) = match builder {
-        Builder::Docker => ("docker", "install Docker, or give --builder buildah"),
-        Builder::Buildah => ("buildah", "the Debian package is `buildah`"),
-    };
-    command::on_path(program).map(|_| program).with_context(|| format!("{program} is not in PATH: {hint}"))
+fn has_buildx() -> bool {
+    command::output(Command::new("docker").args(["buildx", "version"])).is_ok()
+}
+
+impl Builder {
+    /// Its name, once it is known to be there.
+    fn program(self) -> anyhow::Result<&'static str> {
+        let (program, hint) = match self {
+            Self::Docker => ("docker", "install Docker, or give --builder buildah"),
+            Self::Buildah => ("buildah", "the Debian package is `buildah`"),
+        };
+        command::on_path(program)
+            .map(|_| program)
+            .with_context(|| format!("{program} is not in PATH: {hint}"))
+    }
 }
 
 fn hint(args: &ImagesArgs) -> String {

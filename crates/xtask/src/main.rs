@@ -25,8 +25,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use moviebooking_launch::docker::Docker;
-
 use crate::images::ImagesArgs;
 use crate::steps::Step;
 use crate::tools::Cache;
@@ -97,6 +95,6 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Down => processes::down(&workspace),
         Task::Chaos { words } => chaos::run(&workspace, &words),
         Task::Bench { words } => bench::run(&workspace, &words),
-        Task::Images(args) => images::build(&workspace, &Cache::locate()?, &args, &Docker::OfTheMachine),
+        Task::Images(args) => images::build(&workspace, &Cache::locate()?, &args),
     }
 }
