@@ -138,6 +138,8 @@ both_engines! {
                 assert_eq!(ended, way.end, "{state:?} {death:?}");
             }
         }
+        // What exchanges leave to their refunds.
+        world.settle().await;
         world.check().await;
     }
 
