@@ -156,10 +156,14 @@ pub(crate) struct LeasedTx(Option<Lease>);
 impl LeasedTx {
     /// Begins one.
     pub(crate) async fn begin(leases: &Leases) -> Result<Self, Error> {
-        let mut lease = leases.take().await?;
-        match sqlx::raw_sql("BEGIN ISOLATION LEVEL READ COMMITTED").execute(lease.connection()).await {
-            Ok(_) => Ok(Self(Some(lease))),
-            Err(error) => lease.end(Err(error)),
+        // It is a transaction before the server says so, and rolled back when nobody waits for that any more. Else the
+        // connection would go to others in a transaction that nobody ends, and lose what they write.
+        let mut tx = Self(Some(leases.take().await?));
+        let begun = sqlx::raw_sql("BEGIN ISOLATION LEVEL READ COMMITTED").execute(tx.connection()?).await;
+        match (begun, tx.0.take()) {
+            (Ok(_), lease) => Ok(Self(lease)),
+            (Err(error), Some(lease)) => lease.end(Err(error)),
+            (Err(error), None) => Err(error),
         }
     }
 

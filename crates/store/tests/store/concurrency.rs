@@ -1,10 +1,14 @@
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
 use moviebooking_store::{Db, Engine, StoreError, both_engines, retry, sql};
 use tokio::sync::Barrier;
 use uuid::Uuid;
+
+/// How long a condition is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const READ: &str = "SELECT number FROM things WHERE id = $1";
 const WRITE: &str = "UPDATE things SET number = $2 WHERE id = $1";
@@ -126,5 +130,28 @@ both_engines! {
             tokio::select! { biased; result = work => result.unwrap(), () = tokio::task::yield_now() => {} }
         }
         increment(&db, &id).await.unwrap();
+    }
+
+    async fn a_transaction_that_is_given_up_while_it_begins_is_over(db: Db) {
+        if db.engine() == Engine::Sqlite {
+            return; // its one writer would be found stuck by the test above
+        }
+        for number in 0..60 {
+            let given_up = async {
+                for _ in 0..number % 6 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! { biased; begun = db.begin() => drop(begun.unwrap()), () = given_up => {} }
+        }
+        // Statements on a connection that is still in a transaction would be answered and not kept.
+        let open = "SELECT COUNT(*) AS open FROM pg_stat_activity \
+                    WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+        let all_over = async {
+            while sql(open).fetch_one(&db).await.unwrap().get::<i64>("open").unwrap() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, all_over).await.is_ok(), "a connection stays in a transaction");
     }
 }
