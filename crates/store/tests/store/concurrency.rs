@@ -142,6 +142,8 @@ both_engines! {
                     tokio::task::yield_now().await;
                 }
             };
+            // A connection is at hand, so BEGIN is on its way when the other branch is ready.
+            sql("SELECT 1").fetch_one(&db).await.unwrap();
             tokio::select! { biased; begun = db.begin() => drop(begun.unwrap()), () = given_up => {} }
         }
         // Statements on a connection that is still in a transaction would be answered and not kept.
