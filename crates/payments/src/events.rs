@@ -42,9 +42,9 @@ fn event(told: &Told) -> Result<Option<Event>, StoreError> {
     let payment = Some(facts.clone());
     let event = match told.kind.as_str() {
         "created" => of(told, &wire::PaymentCreated { payment }),
-        "authorised" => of(told, &wire::PaymentAuthorised { payment }),
+        "authorised" | "authorisation_found" => of(told, &wire::PaymentAuthorised { payment }),
         "declined" => of(told, &wire::PaymentDeclined { payment, reason: reason.clone() }),
-        "captured" => of(told, &wire::PaymentCaptured { payment }),
+        "captured" | "capture_found" => of(told, &wire::PaymentCaptured { payment }),
         "tickets_issued" => of(told, &wire::PaymentCompleted { payment }),
         "voided" => of(told, &wire::PaymentVoided { payment, reason: reason.clone() }),
         "parked" => of(told, &wire::PaymentParked { payment }),

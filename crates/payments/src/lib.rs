@@ -6,18 +6,21 @@
 //! payments for cancelled showtimes (`cancellation.rs`). Providers stand
 //! behind [`provider::Provider`].
 
+pub mod audit;
 mod cancellation;
 mod charge;
 mod confirmation;
 mod events;
 mod exchange;
 mod grpc;
+mod ledger;
 mod metrics;
 mod neighbours;
 mod parking;
 mod payment;
 pub mod provider;
 mod read;
+pub mod reconcile;
 mod refund;
 mod runner;
 mod saga;
@@ -34,7 +37,8 @@ use moviebooking_auth::ServiceLink;
 use moviebooking_domain::clock::SharedClock;
 use moviebooking_events::LEASE_MIGRATION;
 use moviebooking_proto::payments::v1::{
-    payments_internal_server::PaymentsInternalServer, payments_service_server::PaymentsServiceServer,
+    ledger_service_server::LedgerServiceServer, payments_internal_server::PaymentsInternalServer,
+    payments_service_server::PaymentsServiceServer,
 };
 use moviebooking_serve::metrics::keep_fresh;
 use moviebooking_store::{Db, Migrations, StoreError, migration};
@@ -63,6 +67,7 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(3, "migrations/0003_offers.sql"),
     migration!(4, "migrations/0004_returns.sql"),
     migration!(5, "migrations/0005_parked_sagas.sql"),
+    migration!(6, "migrations/0006_ledger.sql"),
     migration!(7, "migrations/0007_published_events.sql"),
     LEASE_MIGRATION,
 ]);
@@ -152,6 +157,7 @@ impl Service {
     pub fn routes(&self) -> Routes {
         Routes::new(PaymentsServiceServer::new(self.clone()))
             .add_service(PaymentsInternalServer::new(self.clone()))
+            .add_service(LedgerServiceServer::new(self.clone()))
     }
 
     /// Goes on with payments and refunds that nobody works on, until told to stop; then it ends after the steps that it

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use moviebooking_payments::{History, MIGRATIONS, NAME, Service, provider::ProviderArgs};
+use clap::{Parser, Subcommand};
+use moviebooking_payments::{History, MIGRATIONS, NAME, Service, provider::ProviderArgs, reconcile};
 use moviebooking_process::{Reservations, ServiceArgs, ServiceProcess, Tickets, Users, secret_url};
 use moviebooking_sandbox_bank as sandbox;
 use moviebooking_serve::StartError;
@@ -16,10 +16,12 @@ const BANK_FLAG: &str = "--bank-database-url";
 /// Serves payments and refunds over gRPC.
 ///
 /// Every option can also be set by the environment variable that is named with it, or in a file `.env` in the working
-/// directory.
+/// directory. Options of the service stand before a command.
 #[derive(Parser)]
 #[command(name = "moviebooking-payments", version, mut_arg("listen", |listen| listen.default_value("127.0.0.1:50055")))]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     service: ServiceArgs,
     #[command(flatten)]
@@ -36,12 +38,24 @@ struct Cli {
     tickets: Tickets,
 }
 
-fn main() -> ExitCode {
-    let cli: Cli = moviebooking_serve::parse();
-    cli.service.main(NAME, run(&cli))
+#[derive(Subcommand)]
+enum Command {
+    /// Compare the ledger with the payment provider's own list of the money that it moved, and name each difference; the
+    /// service may be running meanwhile. The exit code is 0 when there is none, and 1 when there are some.
+    Reconcile(reconcile::Args),
 }
 
-async fn run(cli: &Cli) -> Result<(), StartError> {
+fn main() -> ExitCode {
+    let cli: Cli = moviebooking_serve::parse();
+    cli.service.main(NAME, async {
+        match &cli.command {
+            None => serve(&cli).await,
+            Some(Command::Reconcile(args)) => compare(&cli, args).await,
+        }
+    })
+}
+
+async fn serve(cli: &Cli) -> Result<(), StartError> {
     let process = cli.service.start(NAME).await?;
     let bank_url = cli.bank_url()?;
     let users = process.connect(&cli.users)?;
@@ -60,6 +74,19 @@ async fn run(cli: &Cli) -> Result<(), StartError> {
         tokio::join!(service.run_background(stop.clone()), relay.run(stop));
     };
     process.serve(service.routes(), db, users, background).await
+}
+
+async fn compare(cli: &Cli, args: &reconcile::Args) -> Result<(), StartError> {
+    let process = cli.service.start(NAME).await?;
+    let bank_url = cli.bank_url()?;
+    let db = process.database(&MIGRATIONS).await?;
+    let provider = match bank_url {
+        None => cli.provider.open(None)?,
+        Some(url) => cli.provider.open(Some(&bank(&process, &url).await?))?,
+    };
+    let compared = args.run(&db, &*provider, &*process.clock()).await;
+    db.close().await;
+    compared
 }
 
 /// The sandbox bank within this process. It sends no webhooks, and its pages are served by a bank process on the same

@@ -7,6 +7,7 @@ use moviebooking_domain::money::Currency;
 use moviebooking_serve::metrics::{IntCounterVec, IntGaugeVec, counter, gauge};
 
 use crate::{
+    ledger::Movement,
     payment::Event,
     store::{SAGAS, Unfinished},
 };
@@ -62,12 +63,13 @@ static PARKED: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 /// Counts what was committed.
 pub(crate) fn happened(event: &Event, currency: Currency) {
     EVENTS.with_label_values(&[event.kind]).inc();
-    let Some(amount) = event.amount.and_then(|amount| u64::try_from(amount).ok()) else { return };
-    let counter = match event.kind {
-        "captured" => &CAPTURED,
-        "refunded" => &REFUNDED,
-        _ => return,
+    let Some(moved) = event.moved else { return };
+    let counter = match moved.how {
+        Movement::Captured => &CAPTURED,
+        Movement::Refunded(_) => &REFUNDED,
+        Movement::Authorised | Movement::Voided => return,
     };
+    let Ok(amount) = u64::try_from(moved.amount) else { return };
     counter.with_label_values(&[currency.code()]).inc_by(amount);
 }
 

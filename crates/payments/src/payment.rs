@@ -9,7 +9,10 @@ use moviebooking_proto::{Reason, payments::v1::Offer, tickets::v1::IssueTicketsR
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::{confirmation, provider::BuyerAction, runner::Item, saga::State, step::Failure, store::Lease};
+use crate::{
+    confirmation, ledger::Moved, provider::BuyerAction, runner::Item, saga::State, step::Failure,
+    store::Lease,
+};
 
 /// A payment.
 #[derive(Clone, Debug)]
@@ -214,8 +217,8 @@ pub(crate) struct ReturnTerms {
 pub(crate) struct Event {
     /// In the past tense.
     pub(crate) kind: &'static str,
-    /// Minor units that moved, where money moved.
-    pub(crate) amount: Option<i64>,
+    /// Money that moved, which is booked with the event.
+    pub(crate) moved: Option<Moved>,
     /// For people; never a secret.
     pub(crate) detail: String,
 }

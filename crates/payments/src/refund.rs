@@ -29,6 +29,7 @@ use uuid::Uuid;
 pub(crate) use request::{NewRefund, Plan, RefundRefused, Sum, Terms, Ticket, fees, find, plan};
 
 use crate::{
+    ledger::{Moved, Movement},
     neighbours::Neighbours,
     payment::{Event, Key, Payment, Returned},
     provider::{Order, Settled},
@@ -219,14 +220,16 @@ impl Saga for Refunding {
                 let paid = step.action == Action::PayBack;
                 let fee = Money::new(refund.fee, refund.amount.currency);
                 let detail = if paid && fee.minor > 0 { format!("{fee} were kept") } else { String::new() };
-                Event { kind: step.done.1, amount: paid.then_some(refund.amount.minor), detail }
+                let how = Movement::Refunded(refund.id);
+                let moved = paid.then_some(Moved { how, amount: refund.amount.minor });
+                Event { kind: step.done.1, moved, detail }
             }
             Err(StepError::Refused(failure)) => {
                 let Some((state, kind)) = step.refused else {
                     return Err(Halt::Later(format!("{:?} was refused: {failure:?}", step.action)));
                 };
                 after.state = state;
-                let event = Event { kind, amount: None, detail: failure.reason.name().to_owned() };
+                let event = Event { kind, moved: None, detail: failure.reason.name().to_owned() };
                 if state == State::Refused {
                     after.failure = Some(failure);
                 }

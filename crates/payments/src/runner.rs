@@ -142,6 +142,12 @@ impl<S: Saga> Runner<S> {
         Self { shared: Arc::new(Shared { saga, leases, clock, patience }) }
     }
 
+    /// The saga, to be stopped anywhere.
+    #[cfg(test)]
+    pub(crate) fn saga(&self) -> &S {
+        &self.shared.saga
+    }
+
     /// Runs an item whose lease the caller holds to its end, or until it waits for somebody outside, in a task of its own so that nobody who stops waiting stops it.
     pub(crate) async fn finish(&self, item: S::Item) -> Result<S::Item, Pending> {
         self.finish_until(Instant::now() + self.shared.patience, item).await

@@ -54,6 +54,7 @@ use uuid::Uuid;
 
 use crate::{
     confirmation,
+    ledger::{Moved, Movement},
     neighbours::Neighbours,
     payment::{BoughtTicket, Confirmation, Event, Payment},
     provider::{Authorisation, Carried, Operation, Order, Settled},
@@ -362,6 +363,7 @@ impl Saga for Checkout {
             Ok(Effect::StillWaiting) => return Err(Halt::Waiting(confirmation::ASK_AGAIN)),
             Ok(effect) => {
                 let mut reached = Some(step.done);
+                let movement = movement(step.action, &effect, payment);
                 match effect {
                     Effect::Done | Effect::StillWaiting => {}
                     Effect::Authorised(Authorisation { reference, action }) => {
@@ -381,19 +383,16 @@ impl Saga for Checkout {
                 let Some((state, kind)) = reached else {
                     return Err(Halt::Later(format!("{:?} waits for the buyer", step.action)));
                 };
-                let moves = matches!(
-                    step.action,
-                    Action::Authorise | Action::AwaitBuyer | Action::Capture | Action::Void | Action::Repay
-                );
-                let amount = (moves && state == step.done.0).then_some(payment.amount.minor);
-                (state, Event { kind, amount, detail: String::new() })
+                let moved = movement.filter(|_| state == step.done.0);
+                let moved = moved.map(|how| Moved { how, amount: payment.amount.minor });
+                (state, Event { kind, moved, detail: String::new() })
             }
             Err(StepError::Refused(failure)) => {
                 let Some((state, kind)) = step.refused else {
                     return Err(Halt::Later(format!("{:?} was refused: {failure:?}", step.action)));
                 };
                 let detail = if failure.code.is_empty() { failure.reason.name() } else { &failure.code };
-                let event = Event { kind, amount: None, detail: detail.to_owned() };
+                let event = Event { kind, moved: None, detail: detail.to_owned() };
                 after.failure.get_or_insert(failure);
                 (state, event)
             }
@@ -411,5 +410,26 @@ impl Saga for Checkout {
         } else {
             Err(Halt::Lost)
         }
+    }
+}
+
+/// How a step moved money.
+fn movement(action: Action, effect: &Effect, payment: &Payment) -> Option<Movement> {
+    match (action, effect) {
+        // The buyer has to confirm it first.
+        (_, Effect::Authorised(Authorisation { action: Some(_), .. })) => None,
+        (Action::Authorise | Action::AwaitBuyer | Action::FindAuthorisation, _) => Some(Movement::Authorised),
+        (Action::Capture | Action::FindCapture, _) => Some(Movement::Captured),
+        (Action::Void, _) => Some(Movement::Voided),
+        (Action::Repay, _) => Some(Movement::Refunded(RefundId::from(payment.id.uuid()))),
+        (
+            Action::ConfirmSeats
+            | Action::IssueTickets
+            | Action::FreeSeats
+            | Action::VoidTickets
+            | Action::VoidExchanged
+            | Action::OfferSeats,
+            _,
+        ) => None,
     }
 }

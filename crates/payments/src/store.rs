@@ -3,6 +3,7 @@
 mod cancelled;
 mod exchanges;
 mod leases;
+mod ledger;
 mod notices;
 mod parking;
 mod payments;
@@ -52,7 +53,8 @@ async fn lock_payment(tx: &mut Tx, payment: PaymentId, now: Timestamp) -> Result
         .await
 }
 
-/// Appends to the history of a payment, whose version was counted up to `seq` in the same transaction.
+/// Appends to the history of a payment, whose version was counted up to `seq` in the same transaction, and books the
+/// money that moved.
 async fn append(
     tx: &mut Tx,
     payment: PaymentId,
@@ -66,12 +68,15 @@ async fn append(
     .bind(seq)
     .bind(now)
     .bind(event.kind)
-    .bind(event.amount)
+    .bind(event.moved.map(|moved| moved.amount))
     .bind(&event.detail)
     .execute(&mut *tx)
     .await?;
     tx.announce_events();
-    Ok(())
+    match event.moved {
+        Some(moved) => ledger::book(tx, payment, seq, now, moved).await,
+        None => Ok(()),
+    }
 }
 
 /// The column `currency`.

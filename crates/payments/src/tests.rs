@@ -3,12 +3,15 @@
 mod bank;
 mod cancelled;
 mod charges;
+mod cinema;
 mod confirmations;
 mod crashes;
 mod disturb;
 mod exchanging;
 mod faults;
+mod kills;
 mod late;
+mod ledger;
 mod neighbours;
 mod parking;
 mod reading;

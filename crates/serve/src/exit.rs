@@ -12,6 +12,11 @@ pub struct StartError {
 }
 
 impl StartError {
+    /// What was asked is answered, and the answer is no (1): what is compared differs.
+    pub fn negative(message: impl AsRef<str>) -> Self {
+        Self::new(1, message)
+    }
+
     /// The command line or a variable is wrong (64, `EX_USAGE`).
     pub fn usage(message: impl AsRef<str>) -> Self {
         Self::new(64, message)

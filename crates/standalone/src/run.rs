@@ -1,6 +1,9 @@
 //! From the command line to a served platform, and to its end.
 
+use std::sync::Arc;
+
 use moviebooking_domain::clock::{Clock as _, SharedClock, SystemClock};
+use moviebooking_sandbox_bank as sandbox;
 use moviebooking_serve::{ConnectOptions, Link, Server, StartError, bind, metrics, shutdown_signal};
 use moviebooking_store::observe::{self, Observer};
 use secrecy::ExposeSecret as _;
@@ -42,6 +45,7 @@ pub async fn run(cli: Cli) -> Result<(), StartError> {
             db.close().await;
             done
         }
+        Some(Command::Reconcile(args)) => reconcile(&folder, &args, &cli.serve.payments).await,
         Some(Command::Demo(args)) => make_demo(&folder, &args).await,
     }
 }
@@ -57,6 +61,28 @@ async fn with_users(
     let done = run(&moviebooking_users::Service::new(db.clone(), clock, args.users.clone())).await;
     db.close().await;
     done
+}
+
+async fn reconcile(
+    folder: &DataFolder,
+    args: &moviebooking_payments::reconcile::Args,
+    provider: &moviebooking_payments::provider::ProviderArgs,
+) -> Result<(), StartError> {
+    let clock = SystemClock::shared();
+    let payments =
+        folder.database(moviebooking_payments::NAME, &moviebooking_payments::MIGRATIONS, &*clock).await?;
+    let bank = folder.database("bank", &sandbox::MIGRATIONS, &*clock).await?;
+    let settings = sandbox::Settings {
+        secret: sandbox::BankSecret::random(),
+        public_url: sandbox::DEFAULT_URL.to_owned(),
+        webhook_url: None,
+        slow_reply: sandbox::SLOW_REPLY,
+    };
+    let provider = provider.open(Some(&sandbox::Bank::new(bank.clone(), Arc::clone(&clock), settings)))?;
+    let compared = args.run(&payments, &*provider, &*clock).await;
+    payments.close().await;
+    bank.close().await;
+    compared
 }
 
 async fn make_demo(folder: &DataFolder, args: &DemoArgs) -> Result<(), StartError> {

@@ -16,7 +16,9 @@ use moviebooking_domain::{
 use moviebooking_gateway::{Config, Gateway, Upstreams};
 use moviebooking_proto::{
     movies::v1::movies_service_server::MoviesServiceServer,
-    payments::v1::payments_service_server::PaymentsServiceServer,
+    payments::v1::{
+        ledger_service_server::LedgerServiceServer, payments_service_server::PaymentsServiceServer,
+    },
     reservations::v1::{
         reservations_internal_server::ReservationsInternalServer,
         reservations_service_server::ReservationsServiceServer,
@@ -57,6 +59,7 @@ fn routes(services: &Arc<StandIn>, verifier: Verifier) -> Routes {
         .add_service(ReservationsServiceServer::from_arc(Arc::clone(services)))
         .add_service(ReservationsInternalServer::from_arc(Arc::clone(services)))
         .add_service(PaymentsServiceServer::from_arc(Arc::clone(services)))
+        .add_service(LedgerServiceServer::from_arc(Arc::clone(services)))
         .add_service(TicketsServiceServer::from_arc(Arc::clone(services)));
     protect(routes, verifier)
 }

@@ -10,7 +10,7 @@ use std::{
 use moviebooking_proto::{
     google::api::HttpBody,
     movies::v1::{movies_service_server::MoviesService, *},
-    payments::v1::{payments_service_server::PaymentsService, *},
+    payments::v1::{ledger_service_server::LedgerService, payments_service_server::PaymentsService, *},
     reservations::v1::{
         reservations_internal_server::ReservationsInternal, reservations_service_server::ReservationsService,
         *,
@@ -196,6 +196,11 @@ answers! { PaymentsService {
     receive_webhook(ReceiveWebhookRequest) -> WebhookReceipt;
     exchange(ExchangeRequest) -> Payment;
     get_showtime_refunds(GetShowtimeRefundsRequest) -> ShowtimeRefunds;
+} }
+
+answers! { LedgerService {
+    get_ledger_balances(GetLedgerBalancesRequest) -> GetLedgerBalancesResponse;
+    list_ledger_entries(ListLedgerEntriesRequest) -> ListLedgerEntriesResponse;
 } }
 
 answers! { TicketsService {

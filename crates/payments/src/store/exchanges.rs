@@ -178,5 +178,5 @@ async fn take_over(tx: &mut Tx, payment: PaymentId, carried: i64, refunds: i64) 
 }
 
 fn event(kind: &'static str, detail: String) -> Event {
-    Event { kind, amount: None, detail }
+    Event { kind, moved: None, detail }
 }

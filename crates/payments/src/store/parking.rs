@@ -40,7 +40,7 @@ impl Leases {
                 .bind(why)
                 .execute(&mut tx)
                 .await?;
-            let event = Event { kind: "parked", amount: None, detail: self.table.to_owned() };
+            let event = Event { kind: "parked", moved: None, detail: self.table.to_owned() };
             append(&mut tx, payment, locked.get("version")?, now, &event).await?;
             tx.commit().await?;
             Ok(true)
@@ -83,7 +83,7 @@ impl Store {
                 update.push(" WHERE id = ").push_bind(row.get::<Uuid>("id")?);
                 update.execute(&mut tx).await?;
             }
-            let event = Event { kind: "resumed", amount: None, detail: format!("by {by}") };
+            let event = Event { kind: "resumed", moved: None, detail: format!("by {by}") };
             append(&mut tx, payment, locked.get("version")?, now, &event).await?;
             tx.commit().await?;
             Ok(true)
@@ -124,7 +124,7 @@ impl Store {
             .bind(now)
             .execute(&mut tx)
             .await?;
-            let event = Event { kind: "compensation_requested", amount: None, detail: format!("by {by}") };
+            let event = Event { kind: "compensation_requested", moved: None, detail: format!("by {by}") };
             append(&mut tx, payment.id, locked.get("version")?, now, &event).await?;
             tx.commit().await?;
             Ok(Compensated::Yes)

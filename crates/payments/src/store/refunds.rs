@@ -44,7 +44,7 @@ impl Store {
                 return Err(RefundRefused::KeyTaken);
             }
             claim_tickets(&mut tx, &refund, &plan.tickets).await?;
-            let event = Event { kind: "refund_requested", amount: None, detail: new.reason.clone() };
+            let event = Event { kind: "refund_requested", moved: None, detail: new.reason.clone() };
             append(&mut tx, payment.id, locked.get("version")?, now, &event).await?;
             tx.commit().await?;
             metrics::happened(&event, refund.amount.currency);

@@ -14,6 +14,7 @@ use super::{
     world::{World, admin, customer, staff},
 };
 use crate::{
+    Service,
     payment::Payment,
     refund::{self, Refunding},
     runner::Saga as _,
@@ -32,18 +33,18 @@ enum Death {
 const DISTURBANCES: [Disturbance; 3] = [Disturbance::Fails, Disturbance::Repeats, Disturbance::LosesItsReply];
 
 /// How a checkout gets into a state, and where it then ends.
-struct Way {
-    token: &'static str,
+pub(super) struct Way {
+    pub(super) token: &'static str,
     /// Which call is refused with what.
-    refusal: Option<(&'static str, Reason)>,
+    pub(super) refusal: Option<(&'static str, Reason)>,
     /// The state in which it is parked and turned round.
-    turned: Option<State>,
+    pub(super) turned: Option<State>,
     /// Whether it is for an exchange.
-    exchange: bool,
+    pub(super) exchange: bool,
     end: State,
 }
 
-fn way_to(state: State) -> Option<Way> {
+pub(super) fn way_to(state: State) -> Option<Way> {
     let good =
         Way { token: "tok_approve", refusal: None, turned: None, exchange: false, end: State::Completed };
     match state {
@@ -83,29 +84,48 @@ async fn reach(world: &World, buyer: &moviebooking_auth::Caller, state: State, w
         world.service.begin_exchange(buyer, &swap).await.unwrap()
     } else {
         let reservation = world.hold(buyer, &[700, 600]);
-        begin(world, buyer, &world.bill(&reservation, way.token)).await
+        begin(&world.service, buyer, &world.bill(&reservation, way.token)).await
     };
     if let Some((call, reason)) = way.refusal {
         world.faults.next(call, Fault::Refused(reason), 1);
     }
-    let Some(turned) = way.turned else { return run_to(&world.checkout(), begun, state).await };
-    let left = run_to(&world.checkout(), begun, turned).await;
-    world.park(&left).await;
-    world.service.compensate(&admin(), left.id).await.unwrap();
-    let leases = world.service.store.leases(Checkout::TABLE);
-    let claimed = leases.claim(left.id.uuid(), world.clock.now()).await.unwrap().unwrap();
-    let payment = Payment::read(&claimed).unwrap();
-    assert_eq!(payment.state, state);
-    payment
+    let checkout = world.checkout();
+    match way.turned {
+        None => run_to(checkout, begun, state).await,
+        Some(turned) => {
+            let turned = turn_round(&world.service, run_to(checkout, begun, turned).await).await;
+            run_to(checkout, turned, state).await
+        }
+    }
+}
+
+/// Has a checkout parked and turned round by an admin, and takes it up again.
+pub(super) async fn turn_round(service: &Service, left: Payment) -> Payment {
+    park(service, &left).await;
+    service.compensate(&admin(), left.id).await.unwrap();
+    let leases = service.store.leases(Checkout::TABLE);
+    let claimed = leases.claim(left.id.uuid(), service.clock.now()).await.unwrap().unwrap();
+    Payment::read(&claimed).unwrap()
+}
+
+/// Sets a payment aside as if its step had been tried for long enough.
+pub(super) async fn park(service: &Service, left: &Payment) {
+    let leases = service.store.leases(Checkout::TABLE);
+    let item = (left.id.uuid(), left.id);
+    assert!(leases.park(item, left.lease, "tried by the test", service.clock.now()).await.unwrap());
 }
 
 /// The payment as the charge leaves it in the database before the checkout's first step.
-async fn begin(world: &World, buyer: &moviebooking_auth::Caller, bill: &ChargeRequest) -> Payment {
+pub(super) async fn begin(
+    service: &Service,
+    buyer: &moviebooking_auth::Caller,
+    bill: &ChargeRequest,
+) -> Payment {
     let charge = crate::grpc::read_charge(buyer, bill).unwrap();
-    world.service.begin(buyer.user().unwrap().id, &charge).await.unwrap()
+    service.begin(buyer.user().unwrap().id, &charge).await.unwrap()
 }
 
-async fn run_to(checkout: &Checkout, mut payment: Payment, state: State) -> Payment {
+pub(super) async fn run_to(checkout: &Checkout, mut payment: Payment, state: State) -> Payment {
     while payment.state != state {
         payment = checkout.step(&payment).await.unwrap();
     }
@@ -232,8 +252,8 @@ both_engines! {
         let (world, buyer) = (World::new(db).await, customer());
         let checkout = world.checkout();
         let reservation = world.hold(&buyer, &[700]);
-        let stale = begin(&world, &buyer, &world.bill(&reservation, "tok_approve")).await;
-        let stale = run_to(&checkout, stale, State::Confirmed).await;
+        let stale = begin(&world.service, &buyer, &world.bill(&reservation, "tok_approve")).await;
+        let stale = run_to(checkout, stale, State::Confirmed).await;
         world.clock.advance(LEASE);
         world.service.tick().await.unwrap();
         let lost = checkout.step(&stale).await;
@@ -246,7 +266,7 @@ both_engines! {
         let (world, buyer) = (World::new(db).await, customer());
         let checkout = world.checkout();
         let reservation = world.hold(&buyer, &[700]);
-        let mut payment = begin(&world, &buyer, &world.bill(&reservation, "tok_approve")).await;
+        let mut payment = begin(&world.service, &buyer, &world.bill(&reservation, "tok_approve")).await;
         while payment.state.step().is_some() {
             world.clock.advance(SignedDuration::from_secs(2));
             world.service.tick().await.unwrap();
@@ -259,8 +279,8 @@ both_engines! {
     async fn a_row_that_cannot_be_read_does_not_stop_the_others(db: Db) {
         let (world, buyer) = (World::new(db).await, customer());
         let (broken, whole) = (world.hold(&buyer, &[700]), world.hold(&buyer, &[700]));
-        let broken = begin(&world, &buyer, &world.bill(&broken, "tok_approve")).await;
-        let whole = begin(&world, &buyer, &world.bill(&whole, "tok_approve")).await;
+        let broken = begin(&world.service, &buyer, &world.bill(&broken, "tok_approve")).await;
+        let whole = begin(&world.service, &buyer, &world.bill(&whole, "tok_approve")).await;
         sql("UPDATE payments SET state = 'FORGOTTEN' WHERE id = $1").bind(broken.id).execute(&world.db).await.unwrap();
         world.clock.advance(LEASE);
         world.service.tick().await.unwrap();

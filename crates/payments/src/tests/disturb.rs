@@ -5,12 +5,13 @@ use std::{
     sync::{LazyLock, Mutex},
 };
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::step::StepError;
 
 /// What befalls a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Disturbance {
     /// It is not done.
     Fails,
@@ -18,6 +19,10 @@ pub(super) enum Disturbance {
     Repeats,
     /// It is done, and nobody hears of it.
     LosesItsReply,
+    /// The process ends before it is done.
+    DiesBefore,
+    /// The process ends when it was done.
+    DiesAfter,
 }
 
 /// A step: the saga's table, its item, and the name of the state in which the step is to be done.
@@ -52,6 +57,11 @@ where
         Some(Disturbance::LosesItsReply) => {
             let _lost = effect().await;
             Err(StepError::Later("its reply was lost by the test".to_owned()))
+        }
+        Some(Disturbance::DiesBefore) => std::process::abort(),
+        Some(Disturbance::DiesAfter) => {
+            let _unheard = effect().await;
+            std::process::abort()
         }
     }
 }

@@ -14,6 +14,7 @@ use moviebooking_store::both_engines;
 use tonic::{Response, Status};
 
 use super::{
+    crashes::park,
     neighbours::Fault,
     world::{World, admin, customer, reason, request, staff},
 };
@@ -127,7 +128,7 @@ both_engines! {
                 if effect {
                     checkout.perform(state.step().unwrap().action, &payment).await.unwrap();
                 }
-                world.park(&payment).await;
+                park(&world.service, &payment).await;
                 let id = payment.id.to_string();
                 let turned = world.compensate(&id).await.unwrap();
                 assert!(!turned.parked);
@@ -157,7 +158,7 @@ both_engines! {
         let effect = checkout.perform(State::Captured.step().unwrap().action, &payment).await.unwrap();
         let Effect::Issued(issued) = effect else { panic!("{effect:?}") };
         world.check_in(&issued[0].id.to_string());
-        world.park(&payment).await;
+        park(&world.service, &payment).await;
         world.compensate(&payment.id.to_string()).await.unwrap();
         world.settle().await;
         assert_eq!(world.charge(&buyer, &bill).await.unwrap().state(), PaymentState::Completed);

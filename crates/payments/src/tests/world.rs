@@ -46,8 +46,8 @@ use crate::{
         Authorisation, Charged, Found, Notice, Operation, Provider, ProviderError, TransactionPage,
         TransactionQuery, Webhook, WebhookRefused, sandbox::Sandbox,
     },
+    reconcile::reconcile,
     refund::Refunding,
-    runner::Saga as _,
     saga::Checkout,
 };
 
@@ -142,7 +142,7 @@ impl World {
     pub(super) async fn within(limits: Limits, db: Db) -> Self {
         let bank = TestDb::sqlite(&moviebooking_sandbox_bank::MIGRATIONS).await;
         let clock = ManualClock::at("2026-11-22T18:00:00Z".parse().unwrap());
-        let at_bank = sandbox_bank(&bank, &clock);
+        let at_bank = sandbox_bank(bank.db(), &clock);
         let faults = Faults::none();
         let reservations = Reservations {
             gone: Arc::default(),
@@ -168,20 +168,13 @@ impl World {
     }
 
     /// The checkout alone, to be stopped anywhere.
-    pub(super) fn checkout(&self) -> Checkout {
-        let clock: SharedClock = self.clock.clone();
-        Checkout {
-            store: self.service.store.clone(),
-            provider: crate::provider::Settled::new(self.provider(), self.limits.answer),
-            neighbours: self.service.neighbours.clone(),
-            clock,
-        }
+    pub(super) fn checkout(&self) -> &Checkout {
+        self.service.checkout.saga()
     }
 
     /// A refund's steps alone, to be stopped anywhere.
-    pub(super) fn refunding(&self) -> Refunding {
-        let Checkout { store, provider, neighbours, clock } = self.checkout();
-        Refunding { store, provider, neighbours, clock }
+    pub(super) fn refunding(&self) -> &Refunding {
+        self.service.refunds.saga()
     }
 
     /// The refunds of cancelled showtimes alone, to be stopped anywhere.
@@ -190,7 +183,8 @@ impl World {
         Cancellation { store: self.service.store.clone(), clock }
     }
 
-    fn provider(&self) -> Arc<dyn Provider> {
+    /// The bank behind its line.
+    pub(super) fn provider(&self) -> Arc<dyn Provider> {
         provider(&self.at_bank, &self.faults)
     }
 
@@ -300,13 +294,6 @@ impl World {
         panic!("it never settles");
     }
 
-    /// Sets a payment aside as if its step had been tried for long enough.
-    pub(super) async fn park(&self, payment: &crate::payment::Payment) {
-        let leases = self.service.store.leases(Checkout::TABLE);
-        let item = (payment.id.uuid(), payment.id);
-        assert!(leases.park(item, payment.lease, "tried by the test", self.clock.now()).await.unwrap());
-    }
-
     /// Waits until a payment has this state.
     pub(super) async fn until(&self, id: &str, state: &str) {
         let settled = async {
@@ -319,6 +306,12 @@ impl World {
 
     /// Checks that bank, payments, seats and tickets agree, and that nothing is left to do.
     pub(super) async fn check(&self) {
+        let violations = crate::audit::audit(&self.db).await.unwrap();
+        assert!(violations.is_empty(), "{violations:#?}");
+        assert_eq!(crate::audit::unfinished(&self.db).await.unwrap(), []);
+        let ever = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
+        let compared = reconcile(&self.db, &*self.provider(), ever.0, ever.1).await.unwrap();
+        assert_eq!((compared.differences, compared.under_way), (Vec::new(), 0));
         let bank = self.bank_payments().await;
         let rows = sql("SELECT * FROM payments").fetch_all(&self.db).await.unwrap();
         self.check_exchanges(&rows).await;
@@ -430,14 +423,14 @@ pub(super) fn bank_secret() -> BankSecret {
     BankSecret::new("a secret of the tests".into()).unwrap()
 }
 
-fn sandbox_bank(db: &TestDb, clock: &Arc<ManualClock>) -> Bank {
+pub(super) fn sandbox_bank(db: &Db, clock: &Arc<ManualClock>) -> Bank {
     let settings = Settings {
         secret: bank_secret(),
         public_url: "http://bank".to_owned(),
         webhook_url: None,
         slow_reply: Duration::ZERO,
     };
-    Bank::new(db.db().clone(), clock.clone(), settings)
+    Bank::new(db.clone(), clock.clone(), settings)
 }
 
 fn provider(bank: &Bank, faults: &Arc<Faults>) -> Arc<dyn Provider> {

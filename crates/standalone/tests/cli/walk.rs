@@ -2,7 +2,9 @@
 
 use std::process::{Command, Output};
 
-use crate::program::{Serving, command, run};
+use moviebooking_store::{DatabaseUrl, Db, PoolOptions, sql};
+
+use crate::program::{Serving, command, refusal, run};
 
 fn sh(folder: &std::path::Path, script: &str) -> Output {
     Command::new("sh").arg("-eu").arg("-c").arg(script).current_dir(folder).output().unwrap()
@@ -11,7 +13,7 @@ fn sh(folder: &std::path::Path, script: &str) -> Output {
 #[test]
 fn the_printed_walk_ends_with_a_ticket_and_a_second_start_reuses_the_data() {
     let folder = tempfile::tempdir().unwrap();
-    for start in ["first", "second"] {
+    for (start, bookings) in [("first", 1), ("second", 2)] {
         let mut started = command(folder.path());
         started.args(["--listen", "127.0.0.1:0"]);
         let mut serving = Serving::start(started);
@@ -32,8 +34,29 @@ fn the_printed_walk_ends_with_a_ticket_and_a_second_start_reuses_the_data() {
 
         let count = sh(folder.path(), &format!("curl -s '{}/theaters'", serving.url));
         assert_eq!(String::from_utf8_lossy(&count.stdout).matches("\"timeZone\"").count(), 2, "{start}");
+        let compared = run(folder.path(), &["reconcile"]);
+        assert_eq!(compared.status.code(), Some(0), "{start}");
+        let said = String::from_utf8_lossy(&compared.stdout).into_owned();
+        assert!(said.contains(&format!("{bookings} movements equal, 0 under way, 0 different")), "{said}");
         assert_eq!(serving.terminate(), Some(0));
     }
+    forget_one_capture(&folder.path().join("data/bank.db"));
+    let compared = run(folder.path(), &["reconcile", "--json"]);
+    assert!(refusal(&compared, 1).contains("differ in 1 movement"));
+    assert!(String::from_utf8_lossy(&compared.stdout).contains("\"missing_there\""));
+    assert!(refusal(&run(folder.path(), &["reconcile", "--from", "tomorrow"]), 64).contains("--from"));
+}
+
+fn forget_one_capture(bank: &std::path::Path) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let options = PoolOptions { application_name: "test", max_connections: None };
+        let db = Db::connect(&DatabaseUrl::sqlite(bank), &options).await.unwrap();
+        let delete = sql("DELETE FROM bank_operations WHERE idempotency_key = \
+             (SELECT MIN(idempotency_key) FROM bank_operations WHERE operation = 'capture')");
+        assert_eq!(delete.execute(&db).await.unwrap(), 1);
+        db.close().await;
+    });
 }
 
 #[test]

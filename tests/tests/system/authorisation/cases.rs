@@ -158,6 +158,7 @@ pub(crate) async fn case(world: &World, rpc: &str) -> Option<Case> {
         "PaymentsService.ResumePayment" | "PaymentsService.CompensatePayment" => {
             (ADMIN_ONLY, json!({"paymentId": world.payment}))
         }
+        "LedgerService.GetLedgerBalances" | "LedgerService.ListLedgerEntries" => (ADMIN_ONLY, json!({})),
 
         // Its signature is what counts, and a webhook without one is malformed, not unauthenticated.
         "PaymentsService.ReceiveWebhook" => (ANYBODY, json!({"provider": "sandbox", "body": {}})),

@@ -1,0 +1,236 @@
+//! The neighbours as they are: theaters, movies, reservations and tickets with databases of their own. Those that payments
+//! calls listen on the loopback address, for a payments process that can be killed.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use jiff::SignedDuration;
+use moviebooking_audit::Databases;
+use moviebooking_auth::{
+    Caller, Keys, KeysFromUsers, ServiceCredentials, ServiceLink, ServiceSecret, ServiceSecrets, Verifier,
+    protect,
+};
+use moviebooking_domain::clock::{ManualClock, SharedClock};
+use moviebooking_proto::{
+    movies::v1::{
+        CategoryPrice, CreateMovieRequest, CreateShowtimeRequest, Movie, Showtime,
+        movies_service_server::MoviesService as _,
+    },
+    reservations::v1::{
+        BestAvailable, CreateReservationRequest, Reservation,
+        reservations_service_server::ReservationsService as _,
+    },
+    theaters::v1::{
+        CreateHallRequest, CreateTheaterRequest, Hall, Layout, PublishLayoutRequest, Row, Seat, SeatCategory,
+        SeatKind, Theater, theaters_service_server::TheatersService as _,
+    },
+};
+use moviebooking_serve::{ConnectOptions, Link, LinkSlot, Server, bind};
+use moviebooking_store::testing::TestDb;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::service::Routes;
+use uuid::Uuid;
+
+use super::world::{admin, euro, request};
+
+/// Rows and seats of the hall: enough for two seats in every case.
+const HALL: (u8, usize) = (20, 20);
+
+/// Where the services that payments calls listen, and the secret that they know it by.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct Addresses {
+    pub(super) reservations: SocketAddr,
+    pub(super) tickets: SocketAddr,
+    secret: String,
+}
+
+impl Addresses {
+    /// Links of a payments process to them.
+    pub(super) fn links(&self, clock: &SharedClock) -> [ServiceLink; 2] {
+        let credentials = ServiceCredentials::new(crate::NAME, secret(&self.secret), Arc::clone(clock));
+        [("reservations", self.reservations), ("tickets", self.tickets)].map(|(name, address)| {
+            let link = Link::connect(&format!("http://{address}"), &ConnectOptions::default()).unwrap();
+            credentials.link(name, link)
+        })
+    }
+}
+
+fn secret(text: &str) -> ServiceSecret {
+    let secrets = ServiceSecrets::parse(text.as_bytes()).unwrap();
+    ServiceSecret::following(watch::channel(Arc::new(secrets)).1)
+}
+
+/// A cinema with one hall and one showtime.
+pub(super) struct Cinema {
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) addresses: Addresses,
+    reservations_db: TestDb,
+    tickets_db: TestDb,
+    reservations: moviebooking_reservations::Service,
+    showtime: String,
+    _others: [TestDb; 2],
+    _stop: DropGuard,
+}
+
+impl Cinema {
+    pub(super) async fn open() -> Self {
+        let clock = ManualClock::at("2026-11-22T18:00:00Z".parse().unwrap());
+        let shared: SharedClock = clock.clone();
+        let text = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let secret = secret(&text);
+        // Nobody comes with a user's token, so nobody's keys are needed.
+        let keys = Arc::new(Keys::new(KeysFromUsers::new(Link::slot().0), Arc::clone(&shared)));
+        let protected = |name, routes| {
+            protect(routes, Verifier::new(name, Arc::clone(&keys), Some(secret.clone()), Arc::clone(&shared)))
+        };
+        let credentials = |name| ServiceCredentials::new(name, secret.clone(), Arc::clone(&shared));
+
+        let databases = [
+            TestDb::sqlite(&moviebooking_theaters::MIGRATIONS).await,
+            TestDb::sqlite(&moviebooking_movies::MIGRATIONS).await,
+        ];
+        let reservations_db = TestDb::sqlite(&moviebooking_reservations::MIGRATIONS).await;
+        let tickets_db = TestDb::sqlite(&moviebooking_tickets::MIGRATIONS).await;
+        let (to_theaters, theaters_slot) = Link::slot();
+        let (to_movies, movies_slot) = Link::slot();
+        let (to_reservations, reservations_slot) = Link::slot();
+        let theaters = moviebooking_theaters::Service::new(databases[0].db().clone(), Arc::clone(&shared));
+        let movies = moviebooking_movies::Service::new(
+            databases[1].db().clone(),
+            Arc::clone(&shared),
+            credentials("movies").link("theaters", to_theaters.clone()),
+            credentials("movies").link("reservations", to_reservations),
+            // Nothing is cancelled.
+            credentials("movies").link("payments", Link::slot().0),
+        );
+        let reservations = moviebooking_reservations::Service::new(
+            reservations_db.db().clone(),
+            Arc::clone(&shared),
+            credentials("reservations").link("movies", to_movies.clone()),
+            credentials("reservations").link("theaters", to_theaters.clone()),
+        );
+        let tickets = moviebooking_tickets::Service::new(
+            tickets_db.db().clone(),
+            Arc::clone(&shared),
+            credentials("tickets").link("movies", to_movies),
+            credentials("tickets").link("theaters", to_theaters),
+        );
+        let fill = |slot: LinkSlot, name, routes| slot.fill(protected(name, routes));
+        fill(theaters_slot, "theaters", theaters.routes());
+        fill(movies_slot, "movies", movies.routes());
+        fill(reservations_slot, "reservations", reservations.routes());
+
+        let stop = CancellationToken::new();
+        let addresses = Addresses {
+            reservations: serve(protected("reservations", reservations.routes()), &stop).await,
+            tickets: serve(protected("tickets", tickets.routes()), &stop).await,
+            secret: text,
+        };
+        let showtime = schedule(&theaters, &movies, &shared).await;
+        Self {
+            clock,
+            addresses,
+            reservations_db,
+            tickets_db,
+            reservations,
+            showtime,
+            _others: databases,
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    /// Two seats that the buyer holds.
+    pub(super) async fn hold(&self, buyer: &Caller) -> Reservation {
+        let message = CreateReservationRequest {
+            showtime_id: self.showtime.clone(),
+            best_available: Some(BestAvailable { count: 2, together: true, ..BestAvailable::default() }),
+            request_id: Uuid::new_v4().to_string(),
+            ..CreateReservationRequest::default()
+        };
+        self.reservations.create_reservation(request(buyer, &message)).await.unwrap().into_inner()
+    }
+
+    /// All databases, for the platform's audit.
+    pub(super) fn databases(&self, payments: &TestDb, bank: &TestDb) -> Databases {
+        let [reservations, payments, tickets, bank] =
+            [&self.reservations_db, payments, &self.tickets_db, bank].map(|database| database.db().clone());
+        Databases { reservations, payments, tickets, bank }
+    }
+
+    /// Has somebody else hold the seats of a hold that has expired.
+    pub(super) async fn take(&self, buyer: &Caller, hold: &Reservation) {
+        let message = CreateReservationRequest {
+            showtime_id: self.showtime.clone(),
+            seats: hold.seats.iter().map(|seat| seat.label.clone()).collect(),
+            request_id: Uuid::new_v4().to_string(),
+            ..CreateReservationRequest::default()
+        };
+        self.reservations.create_reservation(request(buyer, &message)).await.unwrap();
+    }
+}
+
+async fn serve(routes: Routes, stop: &CancellationToken) -> SocketAddr {
+    let listener = bind("127.0.0.1:0".parse().unwrap(), "--listen").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Server::new(routes.into_axum_router());
+    tokio::spawn(server.run(listener, stop.clone()));
+    address
+}
+
+/// Makes a theater, a hall, a movie and a showtime in three hours, and gives the showtime's id.
+async fn schedule(
+    theaters: &moviebooking_theaters::Service,
+    movies: &moviebooking_movies::Service,
+    clock: &SharedClock,
+) -> String {
+    let by = admin();
+    let key = || Uuid::new_v4().to_string();
+    let theater = Theater {
+        display_name: "Lichtburg".to_owned(),
+        time_zone: "Europe/Berlin".to_owned(),
+        currency_code: "EUR".to_owned(),
+        ..Theater::default()
+    };
+    let message = CreateTheaterRequest { theater: Some(theater), request_id: key() };
+    let theater = theaters.create_theater(request(&by, &message)).await.unwrap().into_inner();
+    let hall = Hall { display_name: "Saal 1".to_owned(), ..Hall::default() };
+    let message = CreateHallRequest { theater_id: theater.id, hall: Some(hall), request_id: key() };
+    let hall = theaters.create_hall(request(&by, &message)).await.unwrap().into_inner();
+    let message =
+        PublishLayoutRequest { hall_id: hall.id.clone(), layout: Some(layout()), request_id: key() };
+    theaters.publish_layout(request(&by, &message)).await.unwrap();
+    let movie = Movie {
+        title: "Der Himmel über Berlin".to_owned(),
+        running_time_minutes: Some(128),
+        ..Movie::default()
+    };
+    let message = CreateMovieRequest { movie: Some(movie), request_id: key() };
+    let movie = movies.create_movie(request(&by, &message)).await.unwrap().into_inner();
+    let start = clock.now() + SignedDuration::from_hours(3);
+    let showtime = Showtime {
+        movie_id: movie.id,
+        hall_id: hall.id,
+        start_time: Some(moviebooking_fields::time::to_wire(start)),
+        prices: vec![CategoryPrice { category: "standard".to_owned(), price: Some(euro(900)) }],
+        ..Showtime::default()
+    };
+    let message = CreateShowtimeRequest { showtime: Some(showtime), request_id: key() };
+    movies.create_showtime(request(&by, &message)).await.unwrap().into_inner().id
+}
+
+fn layout() -> Layout {
+    let category = SeatCategory { name: "standard".to_owned(), color: "#336699".to_owned() };
+    let row = |row: u8| {
+        let label = char::from(b'A' + row).to_string();
+        let seats = (1..=HALL.1).map(|number| Seat {
+            label: format!("{label}{number}"),
+            category: "standard".to_owned(),
+            kind: SeatKind::Standard.into(),
+            x: i32::try_from(number).unwrap() * 100,
+            y: i32::from(row) * 100,
+            ..Seat::default()
+        });
+        Row { seats: seats.collect(), label, ..Row::default() }
+    };
+    Layout { categories: vec![category], rows: (0..HALL.0).map(row).collect(), ..Layout::default() }
+}
