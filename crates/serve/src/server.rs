@@ -55,7 +55,7 @@ impl Default for Limits {
     }
 }
 
-/// Requests at once, unless chosen otherwise. Measured: two processors answer some thousands of holds a second, so that
+/// Requests at once, unless chosen otherwise. Reckoned: two processors answer some thousands of holds a second, so that
 /// as many wait an eighth of a second, and no rate of refusals keeps the processors from the work that was taken on.
 /// It is far more than keeps them busy, because work that waits for others (a payment provider) takes a place as well.
 pub const REQUESTS: usize = 512;

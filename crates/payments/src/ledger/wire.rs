@@ -1,6 +1,5 @@
 //! The ledger over gRPC.
 
-use moviebooking_auth::Caller;
 use moviebooking_domain::id::{PaymentId, RefundId, TheaterId};
 use moviebooking_fields as fields;
 use moviebooking_proto::{
@@ -40,7 +39,6 @@ impl LedgerService for Service {
         &self,
         request: Request<ListLedgerEntriesRequest>,
     ) -> Result<Response<ListLedgerEntriesResponse>, Status> {
-        let caller = Caller::of(&request);
         let message = request.get_ref();
         let filter = Filter {
             theater: fields::optional_id::<TheaterId>("theater_id", &message.theater_id)?,
@@ -52,15 +50,8 @@ impl LedgerService for Service {
         };
         let time = |time: Option<jiff::Timestamp>| time.map_or_else(String::new, |time| time.to_string());
         let (from, before) = (time(filter.from), time(filter.to));
-        let scope = caller.key_scope();
-        let filters: [&str; 6] = [
-            scope.as_str(),
-            &message.theater_id,
-            &message.provider,
-            &message.payment_id,
-            from.as_str(),
-            before.as_str(),
-        ];
+        let filters: [&str; 5] =
+            [&message.theater_id, &message.provider, &message.payment_id, from.as_str(), before.as_str()];
         let page = fields::Page::parse(message.page_size, &message.page_token, "ledger", &filters)?;
         let (entries, next_page_token) = self.ledger_entries(&page, filter).await?;
         let entries = entries.iter().map(Entry::to_wire).collect();

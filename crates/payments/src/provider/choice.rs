@@ -1,4 +1,5 @@
-//! Which provider a process uses. A new one is a module with `Args` that implement [`Open`], and one line here.
+//! Which provider a process uses. A new one is a module with `Args`, a group named like it, that implement [`Open`], and one
+//! line here.
 
 use std::sync::Arc;
 

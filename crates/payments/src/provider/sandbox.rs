@@ -36,6 +36,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 
 /// Where the sandbox bank is.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = "sandbox")]
 pub struct Args {
     /// URL of the sandbox bank, where it is a process of its own.
     #[arg(long, env = "MOVIEBOOKING_SANDBOX_URL", value_name = "URL")]

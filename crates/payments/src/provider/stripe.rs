@@ -38,6 +38,7 @@ const NOTHING: &str = "nothing";
 
 /// How Stripe is reached.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = "stripe")]
 pub struct Args {
     /// File with Stripe's secret key (sk_… or rk_…); or set MOVIEBOOKING_STRIPE_KEY to the key itself.
     #[arg(long, env = "MOVIEBOOKING_STRIPE_KEY_FILE", value_name = "FILE")]

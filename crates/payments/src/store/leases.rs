@@ -13,7 +13,7 @@ pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(6);
 const LEAST_LEFT: SignedDuration = SignedDuration::from_secs(3);
 
 /// The longest pause between two attempts at the same step.
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(1);
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
 /// The lease columns of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -151,10 +151,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_up_to_a_minute() {
+    fn pauses_double_up_to_half_a_minute() {
         let now = Timestamp::UNIX_EPOCH;
         let pause = |attempts| Lease { attempts, ..Lease::default() }.after_pause(now).as_second();
-        assert_eq!([0, 1, 2, 5, 6, 60, i64::MAX].map(pause), [1, 2, 4, 32, 60, 60, 60]);
+        assert_eq!([0, 1, 2, 5, 6, 60, i64::MAX].map(pause), [1, 2, 4, 30, 30, 30, 30]);
     }
 
     #[test]
