@@ -84,7 +84,11 @@ where
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             ParseOutcome::Show(error.to_string())
         }
-        Err(error) => ParseOutcome::Refused(StartError::usage(explain(&error, &command))),
+        Err(error) => {
+            // Only what the arguments led to is built so far, and an argument that is not has no text.
+            command.build();
+            ParseOutcome::Refused(StartError::usage(explain(&error, &command)))
+        }
     }
 }
 

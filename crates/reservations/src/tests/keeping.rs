@@ -72,8 +72,8 @@ everywhere! {
         assert_eq!(world.seats(SeatState::Held).await, ["A1", "A2"]);
         world.later(3);
         assert_eq!(reason(world.keep(&held.id, payment).await), Reason::HoldExpired);
-        assert_eq!(reason(world.confirm(&held.id, payment).await), Reason::HoldExpired);
         let sold = world.hold(&world.buyer(), &["A1", "A2"]).await.unwrap();
+        assert_eq!(reason(world.confirm(&held.id, payment).await), Reason::HoldExpired);
         world.confirm(&sold.id, payment).await.unwrap();
         assert_eq!(reason(world.keep(&sold.id, payment).await), Reason::AlreadyPaid);
         world.must_be_sound().await;
