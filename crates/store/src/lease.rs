@@ -113,8 +113,15 @@ impl Shared {
         let last = idle.pop();
         // Going back to the pool is the pool's affair and needs no lock of ours.
         drop(idle);
-        drop(stale);
+        stale.into_iter().for_each(|Idle { connection, leased, .. }| self.give_back(connection, leased));
         last
+    }
+
+    /// Gives a connection back to the pool, or closes it where the server or its password has changed since.
+    fn give_back(&self, mut connection: PoolConnection<Postgres>, leased: Instant) {
+        if !self.pool.is_current(leased) {
+            connection.close_on_drop();
+        }
     }
 }
 

@@ -33,9 +33,17 @@ fn allowed(name: &str) -> Option<Imports> {
         // Another company's, as it were: it knows nothing of the platform's services.
         "sandbox-bank" => Imports::Only(&["domain", "serve", "store", "process"]),
         // The sandbox's client, and the bank itself to embed.
-        "payments" => {
-            Imports::Only(&["domain", "proto", "fields", "serve", "auth", "store", "process", "sandbox-bank"])
-        }
+        "payments" => Imports::Only(&[
+            "domain",
+            "proto",
+            "fields",
+            "serve",
+            "auth",
+            "store",
+            "events",
+            "process",
+            "sandbox-bank",
+        ]),
         "xtask" => Imports::Only(&["launch"]),
         // It reads every service's tables, and of their code only what replays the history of the seats.
         "audit" => Imports::Only(&["store", "reservations"]),
