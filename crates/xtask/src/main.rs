@@ -40,7 +40,7 @@ enum Task {
         /// ($MOVIEBOOKING_CACHE, or moviebooking in $XDG_CACHE_HOME or ~/.cache)
         #[arg(long)]
         install: bool,
-        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated tests chaos compose]
+        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated tests chaos]
         #[arg(value_name = "STEP")]
         steps: Vec<Step>,
     },

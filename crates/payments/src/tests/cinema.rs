@@ -230,7 +230,7 @@ fn layout() -> Layout {
             y: i32::from(row) * 100,
             ..Seat::default()
         });
-        Row { seats: seats.collect(), label, ..Row::default() }
+        Row { seats: seats.collect(), label }
     };
     Layout { categories: vec![category], rows: (0..HALL.0).map(row).collect(), ..Layout::default() }
 }
