@@ -49,7 +49,7 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
 pub struct Settings {
     /// What the merchant shows in every request, and what webhooks are signed with.
     pub secret: BankSecret,
-    /// Where the buyers' browsers find the [pages](pages): `http://127.0.0.1:50057`, without a slash at the end.
+    /// Where the buyers' browsers find the [pages]: `http://127.0.0.1:50057`, without a slash at the end.
     pub public_url: String,
     /// Where the merchant takes webhooks; none are sent without it.
     pub webhook_url: Option<String>,
