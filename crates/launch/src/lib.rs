@@ -48,7 +48,10 @@ pub fn wait_until(
 }
 
 /// Ports of the loopback address that were free a moment ago, each another one.
-fn free_ports<const COUNT: usize>() -> anyhow::Result<[u16; COUNT]> {
+///
+/// # Errors
+/// When the system gives none.
+pub fn free_ports<const COUNT: usize>() -> anyhow::Result<[u16; COUNT]> {
     let mut ports = [0; COUNT];
     let mut held = Vec::with_capacity(COUNT);
     for port in &mut ports {

@@ -42,7 +42,7 @@ pub(crate) fn test(workspace: &Workspace, cache: &Cache) -> anyhow::Result<()> {
             .beside("cargo")
             .args(test)
             .current_dir(&workspace.root)
-            .env(compose.variable(), compose.path(cache))
+            .env(compose.variable(), compose.value(cache))
             .env("MOVIEBOOKING_IMAGES", PREFIX)
             .env("MOVIEBOOKING_POSTGRES_IMAGE", postgres),
     )

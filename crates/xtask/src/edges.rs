@@ -44,14 +44,14 @@ fn allowed(name: &str) -> Option<Imports> {
             "process",
             "sandbox-bank",
         ]),
-        "xtask" => Imports::Only(&["launch"]),
+        "xtask" | "cluster" => Imports::Only(&["launch"]),
         // It reads every service's tables, and of their code only what replays the history of the seats.
         "audit" => Imports::Only(&["store", "reservations"]),
         // The campaign sees the platform from outside.
         "chaos" => Imports::Only(&["domain", "proto", "store", "launch", "audit"]),
         // It knows the platform from outside alone.
         "bench" => Imports::Only(&["launch", "proto"]),
-        "standalone" => Imports::AllBut(&["launch", "chaos", "tests", "xtask"]),
+        "standalone" => Imports::AllBut(&["launch", "cluster", "chaos", "tests", "xtask"]),
         "tests" => Imports::AllBut(&["xtask"]),
         service if SERVICES.contains(&service) => {
             Imports::Only(&["domain", "proto", "fields", "serve", "auth", "store", "events", "process"])

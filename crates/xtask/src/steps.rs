@@ -5,7 +5,7 @@ use std::process::Command;
 use clap::ValueEnum;
 use moviebooking_launch::PrivatePostgres;
 
-use crate::tools::{Cache, CargoProgram, GoProgram, RootFs, Tool};
+use crate::tools::{Cache, CargoProgram, ClusterPart, GoProgram, RootFs, Tool};
 use crate::workspace::Workspace;
 use crate::{chaos, command, compose, edges, generated};
 
@@ -17,7 +17,15 @@ pub(crate) const POSTGRES_URL: &str = "MOVIEBOOKING_TEST_POSTGRES_URL";
 const SCHEMATHESIS: &str = "MOVIEBOOKING_TEST_SCHEMATHESIS";
 
 /// What the tests start that comes as Go modules.
-const GO_PROGRAMS: [GoProgram; 2] = [GoProgram::NatsServer, GoProgram::StripeMock];
+const GO_PROGRAMS: [GoProgram; 5] =
+    [GoProgram::NatsServer, GoProgram::StripeMock, API_SERVER[0], API_SERVER[1], API_SERVER[2]];
+
+/// What it takes to have an API server of Kubernetes.
+const API_SERVER: [GoProgram; 3] = [
+    GoProgram::Kubernetes(ClusterPart::Etcd),
+    GoProgram::Kubernetes(ClusterPart::ApiServer),
+    GoProgram::Kubernetes(ClusterPart::Kubectl),
+];
 
 /// One step of the test run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -44,10 +52,13 @@ pub(crate) enum Step {
     Schemathesis,
     /// Only that part of `tests` which uses the gRPC-Web clients from npm
     GrpcWeb,
+    /// Only that part of `tests` which uses an API server of Kubernetes
+    Kube,
 }
 
 impl Step {
-    /// The whole run, what fails fastest first. `Tests` contains `Schemathesis` and `GrpcWeb`; `Compose` is run by name.
+    /// The whole run, what fails fastest first. `Tests` contains `Schemathesis`, `GrpcWeb` and `Kube`; `Compose` is run by
+    /// name.
     pub(crate) const ALL: [Self; 8] = [
         Self::Fmt,
         Self::Edges,
@@ -72,6 +83,7 @@ impl Step {
             Self::Deny => vec![Tool::Cargo(CargoProgram::Deny)],
             Self::Schemathesis => vec![Tool::Python, Tool::Schemathesis],
             Self::GrpcWeb => vec![Tool::Node, Tool::GrpcWebClient],
+            Self::Kube => [Tool::Go].into_iter().chain(API_SERVER.map(Tool::GoProgram)).collect(),
             Self::Chaos => vec![Tool::Postgres],
             Self::Compose => vec![
                 Tool::Docker,
@@ -133,6 +145,8 @@ impl Step {
                 command::run(test(workspace, cache)?.args(["--test", "system", "schemathesis::"]))
             }
             Self::GrpcWeb => command::run(test(workspace, cache)?.args(["--test", "system", "grpc_web::"])),
+            // The name that each crate gives to its tests with an API server.
+            Self::Kube => command::run(test(workspace, cache)?.args(["--test", "api_server"])),
         }
     }
 }
@@ -142,7 +156,7 @@ fn test(workspace: &Workspace, cache: &Cache) -> anyhow::Result<Command> {
     workspace.build()?;
     let mut test = workspace.cargo();
     test.args(["test", "--workspace"]).env(SCHEMATHESIS, cache.schemathesis());
-    test.envs(GO_PROGRAMS.map(|program| (program.variable(), program.path(cache))));
+    test.envs(GO_PROGRAMS.map(|program| (program.variable(), program.value(cache))));
     Ok(test)
 }
 

@@ -17,7 +17,7 @@ use crate::command;
 use crate::workspace::Workspace;
 
 pub(crate) use cargo::Program as CargoProgram;
-pub(crate) use go::Program as GoProgram;
+pub(crate) use go::{Program as GoProgram, kubernetes::Part as ClusterPart};
 pub(crate) use rootfs::RootFs;
 
 /// The folder outside the checkout where tools of pinned versions live.

@@ -1,5 +1,7 @@
 //! Programs that come as Go modules: built once, each in its version, and kept in the cache.
 
+pub(super) mod kubernetes;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -21,17 +23,27 @@ pub(crate) enum Program {
     StripeMock,
     /// The compose command, which Debian's Docker comes without
     DockerCompose,
+    /// A part of a Kubernetes cluster
+    Kubernetes(kubernetes::Part),
 }
 
 /// Where a program comes from.
 struct Source {
     name: &'static str,
-    module: &'static str,
-    version: &'static str,
+    module: Module,
     /// The folder of the program in the module: `/cmd`
-    package: &'static str,
-    /// The variable of the program that says its version, where nothing else does
-    version_symbol: Option<&'static str>,
+    package: String,
+    /// Variables of the program that say its version, where nothing else does
+    stamps: Vec<(&'static str, &'static str)>,
+}
+
+/// A module in the version that is used.
+struct Module {
+    name: &'static str,
+    path: &'static str,
+    version: &'static str,
+    /// What its own go.mod replaces and a module that requires it must replace again: path and version
+    replacements: Vec<(String, String)>,
 }
 
 impl Program {
@@ -41,43 +53,45 @@ impl Program {
             Self::NatsServer => "MOVIEBOOKING_TEST_NATS_SERVER",
             Self::StripeMock => "MOVIEBOOKING_TEST_STRIPE_MOCK",
             Self::DockerCompose => "MOVIEBOOKING_TEST_DOCKER_COMPOSE",
+            Self::Kubernetes(_) => kubernetes::VARIABLE,
+        }
+    }
+
+    /// What the variable says: where the program is, or the folder of all parts of a cluster.
+    pub(crate) fn value(self, cache: &Cache) -> PathBuf {
+        match self {
+            Self::Kubernetes(_) => kubernetes::folder(cache),
+            _ => self.path(cache),
         }
     }
 
     fn source(self) -> Source {
+        let plain = |name, path, version, package: &str| Source {
+            name,
+            module: Module { name, path, version, replacements: vec![] },
+            package: package.to_owned(),
+            stamps: vec![],
+        };
         match self {
-            Self::NatsServer => Source {
-                name: "nats-server",
-                module: "github.com/nats-io/nats-server/v2",
-                version: "v2.14.9",
-                package: "",
-                version_symbol: None,
-            },
-            Self::StripeMock => Source {
-                name: "stripe-mock",
-                module: "github.com/stripe/stripe-mock",
-                version: "v0.197.0",
-                package: "",
-                version_symbol: None,
-            },
-            Self::DockerCompose => Source {
-                name: "docker-compose",
-                module: "github.com/docker/compose/v2",
-                version: "v2.40.3",
-                package: "/cmd",
-                version_symbol: Some("github.com/docker/compose/v2/internal.Version"),
-            },
+            Self::NatsServer => plain("nats-server", "github.com/nats-io/nats-server/v2", "v2.14.9", ""),
+            Self::StripeMock => plain("stripe-mock", "github.com/stripe/stripe-mock", "v0.197.0", ""),
+            Self::DockerCompose => {
+                const VERSION: &str = "v2.40.3";
+                let stamps = vec![("github.com/docker/compose/v2/internal.Version", VERSION)];
+                let source = plain("docker-compose", "github.com/docker/compose/v2", VERSION, "/cmd");
+                Source { stamps, ..source }
+            }
+            Self::Kubernetes(part) => part.source(),
         }
     }
 
     /// Where the program of this version is, or will be.
     pub(crate) fn path(self, cache: &Cache) -> PathBuf {
-        self.folder(cache).join(self.source().name)
-    }
-
-    fn folder(self, cache: &Cache) -> PathBuf {
-        let Source { name, version, .. } = self.source();
-        cache.0.join(format!("{name}-{version}"))
+        let Source { name, module, .. } = self.source();
+        match self {
+            Self::Kubernetes(_) => kubernetes::folder(cache).join(name),
+            _ => module.folder(cache).join(name),
+        }
     }
 
     /// Fails when the cache does not hold it.
@@ -85,30 +99,47 @@ impl Program {
         if self.path(cache).is_file() {
             return Ok(());
         }
-        let Source { name, version, .. } = self.source();
-        Err(format!("{name} {version} is not in the cache"))
+        let Source { name, module, .. } = self.source();
+        Err(format!("{name} {} is not in the cache", module.version))
     }
 
     /// Builds it in a module of its own, which only requires the program's: `go install` refuses a program whose module
     /// replaces or excludes others.
     pub(super) fn install(self, cache: &Cache) -> anyhow::Result<()> {
-        let Source { name, module, version, package, version_symbol } = self.source();
-        let folder = self.folder(cache);
-        let described =
-            format!("module moviebooking.test/{name}\n\ngo 1.24.0\n\nrequire {module} {version}\n");
+        let Source { module, package, stamps, .. } = self.source();
+        let folder = module.folder(cache);
         fs::create_dir_all(&folder)
-            .and_then(|()| fs::write(folder.join("go.mod"), described))
+            .and_then(|()| fs::write(folder.join("go.mod"), module.requirement()))
             .with_context(|| format!("cannot write {}", folder.display()))?;
-        let version_flag = version_symbol.map(|symbol| format!(" -X {symbol}={version}"));
+        let stamps: String =
+            stamps.iter().map(|(variable, value)| format!(" -X {variable}={value}")).collect();
         command::run(
             Command::new("go")
                 .current_dir(&folder)
                 .args(["build", "-mod=mod", "-trimpath", "-ldflags"])
-                .arg(format!("-s -w{}", version_flag.unwrap_or_default()))
-                .args(["-o", name])
-                .arg(format!("{module}{package}"))
+                .arg(format!("-s -w{stamps}"))
+                .arg("-o")
+                .arg(self.path(cache))
+                .arg(format!("{}{package}", module.path))
                 .env("CGO_ENABLED", "0"),
         )
+    }
+}
+
+impl Module {
+    /// Where its programs are built.
+    fn folder(&self, cache: &Cache) -> PathBuf {
+        cache.0.join(format!("{}-{}", self.name, self.version))
+    }
+
+    /// The go.mod of a module that requires this one alone.
+    fn requirement(&self) -> String {
+        let Self { name, path, version, replacements } = self;
+        let replacements: String = replacements
+            .iter()
+            .map(|(path, version)| format!("replace {path} => {path} {version}\n"))
+            .collect();
+        format!("module moviebooking.test/{name}\n\ngo 1.24.0\n\nrequire {path} {version}\n\n{replacements}")
     }
 }
 
