@@ -13,9 +13,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    Programs,
     authority::{Authority, new_key},
     place::{Inside, Place},
+    programs::Programs,
 };
 
 /// How long the server may take until it answers.
