@@ -44,6 +44,8 @@ fn allowed(name: &str) -> Option<Imports> {
             "process",
             "sandbox-bank",
         ]),
+        // It knows the platform as Kubernetes does: images, variables, ports.
+        "operator" => Imports::Only(&["domain", "serve"]),
         "xtask" | "cluster" => Imports::Only(&["launch"]),
         // It reads every service's tables, and of their code only what replays the history of the seats.
         "audit" => Imports::Only(&["store", "reservations"]),
@@ -181,6 +183,7 @@ mod tests {
             package("payments", &["store", "sandbox-bank"]),
             package("standalone", &["users", "gateway", "store"]),
             package("tests", &["standalone", "users", "gateway", "launch"]),
+            package("operator", &["domain", "serve"]),
             package("xtask", &["launch"]),
         ];
         assert_eq!(forbidden_edges(&packages), Vec::<String>::new());

@@ -11,11 +11,17 @@ use crate::workspace::Workspace;
 struct Generated {
     path: &'static str,
     program: &'static str,
+    arguments: &'static [&'static str],
 }
 
-const FILES: [Generated; 2] = [
-    Generated { path: "openapi.json", program: "openapi" },
-    Generated { path: "docs/events.md", program: "event-catalogue" },
+const FILES: [Generated; 3] = [
+    Generated { path: "openapi.json", program: "openapi", arguments: &[] },
+    Generated { path: "docs/events.md", program: "event-catalogue", arguments: &[] },
+    Generated {
+        path: "charts/moviebooking/crds/moviebooking.dev.yaml",
+        program: "moviebooking-operator",
+        arguments: &["crds"],
+    },
 ];
 
 /// Fails when a committed file is not what its program prints.
@@ -44,7 +50,8 @@ pub(crate) fn rewrite(workspace: &Workspace) -> anyhow::Result<()> {
 
 impl Generated {
     fn generate(&self, workspace: &Workspace) -> anyhow::Result<String> {
-        command::output(&mut Command::new(workspace.target.join("debug").join(self.program)))
+        let mut program = Command::new(workspace.target.join("debug").join(self.program));
+        command::output(program.args(self.arguments))
     }
 }
 

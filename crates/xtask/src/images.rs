@@ -16,6 +16,8 @@ use crate::workspace::Workspace;
 
 const CONTAINERFILE: &str = include_str!("../../../Containerfile");
 
+/// What runs the others on Kubernetes.
+const OPERATOR: &str = "operator";
 /// The one-process edition.
 const STANDALONE: &str = "standalone";
 
@@ -54,7 +56,7 @@ pub(crate) struct ImagesArgs {
 
 /// The names of all images.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    SERVICES.into_iter().chain([GATEWAY, STANDALONE])
+    SERVICES.into_iter().chain([GATEWAY, OPERATOR, STANDALONE])
 }
 
 /// The default of an argument of the Containerfile.

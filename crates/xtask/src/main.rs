@@ -44,7 +44,7 @@ enum Task {
         #[arg(value_name = "STEP")]
         steps: Vec<Step>,
     },
-    /// Write the generated files anew: openapi.json and docs/events.md
+    /// Write the generated files anew: openapi.json, docs/events.md and the custom resources' definitions
     #[command(alias = "openapi")]
     Generate,
     /// Run every service and the gateway as a process of its own, on a private PostgreSQL, until Ctrl-C or `down`
@@ -69,7 +69,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
         words: Vec<String>,
     },
-    /// Build the container images: services, gateway, one-process edition
+    /// Build the container images: services, gateway, operator, one-process edition
     Images(ImagesArgs),
 }
 
