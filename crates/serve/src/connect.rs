@@ -5,6 +5,7 @@ use http::Uri;
 use hyper_util::rt::TokioIo;
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -45,39 +46,78 @@ pub(crate) fn channel(
     options: &ConnectOptions,
     timeout: Option<Duration>,
 ) -> Result<Channel, StartError> {
-    let refuse = |why: &str| {
-        StartError::usage(format!("the address of a service must be like http://host:port: {why}"))
-    };
-    let parsed: Uri = uri.parse().map_err(|error| refuse(&format!("{error}")))?;
-    if parsed.host().is_none_or(str::is_empty) {
-        return Err(refuse("there is no host"));
-    }
-    let tuned = |endpoint: Endpoint| {
-        let endpoint = timeout.into_iter().fold(endpoint, Endpoint::timeout);
-        endpoint
-            .connect_timeout(options.connect_timeout)
-            .http2_keep_alive_interval(options.keep_alive_interval)
-            .keep_alive_timeout(options.keep_alive_timeout)
-            .keep_alive_while_idle(true)
-            .tcp_nodelay(true)
-    };
-    match parsed.scheme_str() {
-        Some("http") => Ok(tuned(Endpoint::from(parsed)).connect_lazy()),
-        Some("https") => {
-            let tls = options.tls.clone().map_or_else(ClientTls::by_this_machine, Ok)?;
-            let connector = Connector { peer: Arc::new(peer(uri)), tls };
-            // tonic wants to do TLS itself where it sees https, and could not take a new certificate then.
-            let plain = format!("http://{}", parsed.authority().map_or("", |authority| authority.as_str()));
-            let endpoint = Endpoint::from_shared(plain).map_err(|error| refuse(&error.to_string()))?;
-            Ok(tuned(endpoint).origin(parsed).connect_with_connector_lazy(connector))
+    Destination::new(uri, options)?.channel(None, timeout)
+}
+
+/// Where channels lead, known to be an address of a service.
+#[derive(Debug, Clone)]
+pub(crate) struct Destination {
+    uri: Uri,
+    pub(crate) peer: Peer,
+    options: ConnectOptions,
+}
+
+impl Destination {
+    /// What `uri` says.
+    ///
+    /// # Errors
+    /// If it is not `http://host:port` or `https://host:port`, or nothing is there to verify `https` by.
+    pub(crate) fn new(uri: &str, options: &ConnectOptions) -> Result<Self, StartError> {
+        let parsed: Uri = uri.parse().map_err(|error| refused(&format!("{error}")))?;
+        if parsed.host().is_none_or(str::is_empty) {
+            return Err(refused("there is no host"));
         }
-        _ => Err(refuse("it begins neither with http:// nor with https://")),
+        let mut options = options.clone();
+        match parsed.scheme_str() {
+            Some("http") => options.tls = None,
+            Some("https") if options.tls.is_none() => options.tls = Some(ClientTls::by_this_machine()?),
+            Some("https") => {}
+            _ => return Err(refused("it begins neither with http:// nor with https://")),
+        }
+        Ok(Self { peer: peer(&parsed), uri: parsed, options })
+    }
+
+    /// A channel that connects when it is first used, to one of its machines or to whichever answers to its name;
+    /// `timeout` bounds each request.
+    ///
+    /// # Errors
+    /// If its name cannot be that of an endpoint.
+    pub(crate) fn channel(
+        &self,
+        at: Option<SocketAddr>,
+        timeout: Option<Duration>,
+    ) -> Result<Channel, StartError> {
+        let place = match at {
+            Some(address) => address.to_string(),
+            None => self.uri.authority().map_or_else(String::new, ToString::to_string),
+        };
+        // tonic wants to do TLS itself where it sees https, and could not take a new certificate then.
+        let endpoint =
+            Endpoint::from_shared(format!("http://{place}")).map_err(|error| refused(&error.to_string()))?;
+        let endpoint = timeout.into_iter().fold(endpoint, Endpoint::timeout);
+        let endpoint = endpoint
+            .origin(self.uri.clone())
+            .connect_timeout(self.options.connect_timeout)
+            .http2_keep_alive_interval(self.options.keep_alive_interval)
+            .keep_alive_timeout(self.options.keep_alive_timeout)
+            .keep_alive_while_idle(true)
+            .tcp_nodelay(true);
+        Ok(match &self.options.tls {
+            None => endpoint.connect_lazy(),
+            Some(tls) => {
+                let connector = Connector { peer: Arc::new(self.peer.clone()), at, tls: tls.clone() };
+                endpoint.connect_with_connector_lazy(connector)
+            }
+        })
     }
 }
 
-/// Where `uri` leads, which is a valid one.
-pub(crate) fn peer(uri: &str) -> Peer {
-    let parsed: Uri = uri.parse().unwrap_or_default();
+fn refused(why: &str) -> StartError {
+    StartError::usage(format!("the address of a service must be like http://host:port: {why}"))
+}
+
+/// Where `uri` leads.
+fn peer(parsed: &Uri) -> Peer {
     let default = if parsed.scheme_str() == Some("https") { 443 } else { 80 };
     Peer {
         // An IPv6 address is in brackets in an URI, and nowhere else.
@@ -90,6 +130,8 @@ pub(crate) fn peer(uri: &str) -> Peer {
 #[derive(Clone)]
 struct Connector {
     peer: Arc<Peer>,
+    /// Which of its machines; any of them if there is none.
+    at: Option<SocketAddr>,
     tls: ClientTls,
 }
 
@@ -103,9 +145,12 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let Self { peer, tls } = self.clone();
+        let Self { peer, at, tls } = self.clone();
         Box::pin(async move {
-            let stream = TcpStream::connect((&*peer.host, peer.port)).await?;
+            let stream = match at {
+                Some(address) => TcpStream::connect(address).await?,
+                None => TcpStream::connect((&*peer.host, peer.port)).await?,
+            };
             stream.set_nodelay(true)?;
             let stream = tls.connect(&peer.host, stream).await?;
             Ok(TokioIo::new(Wire::Tls(Box::new(stream.into()))))

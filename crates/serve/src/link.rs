@@ -2,18 +2,17 @@
 
 mod budget;
 mod remote;
+mod replicas;
 
 use crate::{
-    ConnectOptions, REQUEST_ID_HEADER, StartError,
-    body::Shielded,
-    connect::{channel, peer},
-    current_request_id,
+    ConnectOptions, REQUEST_ID_HEADER, StartError, body::Shielded, connect::Destination, current_request_id,
     watch::Watch,
 };
 use axum::{Router, routing::future::RouteFuture};
 use budget::Budget;
 use http::{HeaderValue, Request, Response};
 use remote::{Remote, RemoteCall};
+use replicas::Replicas;
 use std::{
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -39,7 +38,8 @@ const TIMEOUT_HEADER: &str = "grpc-timeout";
 ///
 /// Across the network a call that gets no answer is made again, up to three times after short random pauses, if it was
 /// never sent or its RPC may be repeated (`idempotency_level` in the proto), and for as long as most calls of the link
-/// and its clones are answered (gRPC's retry throttling).
+/// and its clones are answered (gRPC's retry throttling). Where the service's name stands for several addresses, one for
+/// each of its replicas, the calls go to them in turn; replicas that come and go are noticed within three seconds.
 #[derive(Debug, Clone)]
 pub struct Link {
     target: Target,
@@ -50,7 +50,8 @@ pub struct Link {
 enum Target {
     Local(Router),
     Slot(Arc<OnceLock<Router>>),
-    Remote(Channel, Arc<Remote>),
+    /// The channel that was chosen for the next call, once it is asked whether it is ready.
+    Remote(Option<Channel>, Arc<Remote>),
 }
 
 /// The other end of a link that was handed out before its service existed; see [`Link::slot`].
@@ -85,9 +86,10 @@ impl Link {
     /// If `uri` is not `http://host:port` or `https://host:port` (64), or this machine has no certificate
     /// authorities and the options name none (78).
     pub fn connect(uri: &str, options: &ConnectOptions) -> Result<Self, StartError> {
-        let channel = channel(uri, options, None)?;
-        let remote = Remote { peer: peer(uri), budget: Budget::full() };
-        Ok(Self { target: Target::Remote(channel, Arc::new(remote)), deadline: None })
+        let destination = Destination::new(uri, options)?;
+        let peer = destination.peer.clone();
+        let remote = Remote { peer, budget: Budget::full(), replicas: Replicas::of(destination)? };
+        Ok(Self { target: Target::Remote(None, Arc::new(remote)), deadline: None })
     }
 
     /// The same link with a deadline for every call: sent along as `grpc-timeout` unless the call has one of its
@@ -106,7 +108,10 @@ impl Service<Request<Body>> for Link {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         match &mut self.target {
             Target::Local(_) | Target::Slot(_) => Poll::Ready(Ok(())),
-            Target::Remote(channel, _) => channel.poll_ready(cx).map_err(Into::into),
+            Target::Remote(chosen, remote) => {
+                let channel = chosen.get_or_insert_with(|| remote.replicas.pick());
+                channel.poll_ready(cx).map_err(Into::into)
+            }
         }
     }
 
@@ -130,10 +135,8 @@ impl Service<Request<Body>> for Link {
         let request = Request::from_parts(parts, body);
         let watched = watch.enter();
         let state = match &mut self.target {
-            Target::Remote(channel, remote) => {
-                // The channel that is ready makes the call, and a clone of it the next.
-                let next = channel.clone();
-                let ready = std::mem::replace(channel, next);
+            Target::Remote(chosen, remote) => {
+                let ready = chosen.take().unwrap_or_else(|| remote.replicas.pick());
                 State::Remote(RemoteCall::new(Arc::clone(remote), ready, request, deadline))
             }
             Target::Local(router) => call_local(router, request),

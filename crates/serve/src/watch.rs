@@ -32,7 +32,7 @@ pub(crate) enum Place {
 }
 
 /// The other end of a link across the network.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) host: String,
     pub(crate) port: u16,

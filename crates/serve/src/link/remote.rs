@@ -7,6 +7,7 @@
 use super::{
     TIMEOUT_HEADER,
     budget::{Budget, MOST_ATTEMPTS, pause},
+    replicas::Replicas,
     timeout_value, transport_status,
 };
 use crate::{
@@ -39,6 +40,7 @@ static RETRIES: LazyLock<IntCounterVec> = LazyLock::new(|| {
 pub(super) struct Remote {
     pub(super) peer: Peer,
     pub(super) budget: Budget,
+    pub(super) replicas: Replicas,
 }
 
 /// A call until its answer begins.
@@ -99,6 +101,8 @@ impl RemoteCall {
                 },
                 State::Pausing(pause) => {
                     ready!(pause.as_mut().poll(cx));
+                    // Another replica, where there is one.
+                    self.channel = self.remote.replicas.pick();
                     State::Waiting
                 }
                 State::Waiting => match ready!(self.channel.poll_ready(cx)) {
