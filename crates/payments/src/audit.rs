@@ -10,7 +10,7 @@ use moviebooking_domain::id::PaymentId;
 use moviebooking_store::{Db, StoreError, sql};
 use uuid::Uuid;
 
-use crate::{ledger::Entry, payment::Payment};
+use crate::{kind::Kind, ledger::Entry, payment::Payment};
 use judge::{Facts, Moving, Seat};
 
 /// Something that must never be so.
@@ -58,19 +58,23 @@ pub async fn audit(db: &Db) -> Result<Vec<Violation>, StoreError> {
     }
 }
 
-/// The payments that somebody still has to do something about: workers or, where they are parked, people.
+/// What somebody still has to do something about, workers or, where it is parked, people: each by its table and its id.
 ///
 /// # Errors
 /// [`StoreError`] when the tables cannot be read.
-pub async fn unfinished(db: &Db) -> Result<Vec<PaymentId>, StoreError> {
-    let mut payments = sql("SELECT payment_id FROM parked_sagas").fetch_all(db).await?;
-    for table in crate::SAGAS {
-        let mut query = sql("SELECT ");
-        query.push(if *table == "payments" { "id AS payment_id" } else { "payment_id" });
-        query.push(" FROM ").push(table).push(" WHERE due_at IS NOT NULL");
-        payments.extend(query.fetch_all(db).await?);
+pub async fn unfinished(db: &Db) -> Result<Vec<(&'static str, Uuid)>, StoreError> {
+    let mut unfinished = Vec::new();
+    for table in Kind::ALL.iter().map(|kind| kind.table()) {
+        let mut query = sql("SELECT id FROM ");
+        query
+            .push(table)
+            .push(" WHERE due_at IS NOT NULL OR id IN (SELECT id FROM parked_sagas WHERE saga = ");
+        query.push_bind(table).push(")");
+        for row in query.fetch_all(db).await? {
+            unfinished.push((table, row.get("id")?));
+        }
     }
-    payments.iter().map(|row| row.get("payment_id")).collect()
+    Ok(unfinished)
 }
 
 /// Reads what belongs to the payments from the other tables.

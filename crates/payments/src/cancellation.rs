@@ -22,10 +22,11 @@ use uuid::Uuid;
 
 use crate::{
     Service,
+    kind::Kind,
+    named::named,
     payment::Key,
     refund::{NewRefund, RefundRefused, Sum, Terms},
     runner::{Halt, Item, Saga},
-    state::states,
     step::{StepError, carry_out},
     store::{Lease, Store},
 };
@@ -48,7 +49,7 @@ pub(crate) struct CancelledShowtime {
     pub(crate) lease: Lease,
 }
 
-states! {
+named! {
     /// How far its refunds are.
     enum State {
         /// Refunds are to be asked for, or to be waited for.
@@ -144,7 +145,7 @@ impl Cancellation {
 }
 
 impl Saga for Cancellation {
-    const TABLE: &'static str = "cancelled_showtimes";
+    const KIND: Kind = Kind::Cancellation;
 
     type Item = CancelledShowtime;
 
@@ -159,7 +160,7 @@ impl Saga for Cancellation {
     async fn step(&self, showtime: &CancelledShowtime) -> Result<CancelledShowtime, Halt> {
         let Some(step) = showtime.state.step() else { return Ok(showtime.clone()) };
         let effect = || self.perform(step.action, showtime);
-        match carry_out(Self::TABLE, showtime.id.uuid(), showtime.state.name(), effect).await {
+        match carry_out(Self::KIND, showtime.id.uuid(), showtime.state.name(), effect).await {
             Ok(None) => {}
             Ok(Some(left)) => {
                 tracing::debug!(showtime = %showtime.id, left, "refunds for a cancelled showtime are waited for");

@@ -14,48 +14,25 @@
 mod read;
 mod wire;
 
-use std::str::FromStr;
-
 use moviebooking_domain::id::RefundId;
 
 pub(crate) use read::{Balance, Entry, Filter};
 
-/// An account of a theater with a provider in a currency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Account {
-    ProviderHolds,
-    BuyerHolds,
-    ProviderReceivable,
-    Sales,
-    Refunds,
-}
+use crate::named::named;
 
-impl Account {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::ProviderHolds, Self::BuyerHolds, Self::ProviderReceivable, Self::Sales, Self::Refunds];
-
-    /// The name in the database and in answers.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::ProviderHolds => "provider_holds",
-            Self::BuyerHolds => "buyer_holds",
-            Self::ProviderReceivable => "provider_receivable",
-            Self::Sales => "sales",
-            Self::Refunds => "refunds",
-        }
-    }
-}
-
-/// The database has an account that this program does not know.
-#[derive(Debug, thiserror::Error)]
-#[error("unknown account")]
-pub(crate) struct UnknownAccount;
-
-impl FromStr for Account {
-    type Err = UnknownAccount;
-
-    fn from_str(name: &str) -> Result<Self, UnknownAccount> {
-        Self::ALL.into_iter().find(|account| account.name() == name).ok_or(UnknownAccount)
+named! {
+    /// An account of a theater with a provider in a currency.
+    enum Account {
+        /// See the table above, as for all of them.
+        ProviderHolds = "provider_holds",
+        /// Whose money it is that the provider holds.
+        BuyerHolds = "buyer_holds",
+        /// What the provider owes.
+        ProviderReceivable = "provider_receivable",
+        /// Income.
+        Sales = "sales",
+        /// What was paid back.
+        Refunds = "refunds",
     }
 }
 
@@ -121,18 +98,6 @@ impl Movement {
             Self::Captured => vec![RELEASE, TAKE],
             Self::Voided => vec![RELEASE],
             Self::Refunded(refund) => vec![Posting { refund: Some(refund), ..GIVE_BACK }],
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_account_has_a_name_of_its_own() {
-        for account in Account::ALL {
-            assert_eq!(account.name().parse::<Account>().unwrap(), account);
         }
     }
 }

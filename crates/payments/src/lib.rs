@@ -13,8 +13,10 @@ mod confirmation;
 mod events;
 mod exchange;
 mod grpc;
+mod kind;
 mod ledger;
 mod metrics;
+mod named;
 mod neighbours;
 mod parking;
 mod payment;
@@ -24,7 +26,6 @@ pub mod reconcile;
 mod refund;
 mod runner;
 mod saga;
-mod state;
 mod step;
 mod store;
 #[cfg(test)]
@@ -52,7 +53,7 @@ use crate::{
     neighbours::Neighbours,
     provider::{Provider, Settled},
     refund::Refunding,
-    runner::{Runner, Saga as _},
+    runner::Runner,
     saga::Checkout,
     store::Store,
 };
@@ -71,9 +72,6 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(7, "migrations/0007_published_events.sql"),
     LEASE_MIGRATION,
 ]);
-
-/// The tables whose rows are sagas.
-const SAGAS: &[&str] = &[Checkout::TABLE, Refunding::TABLE];
 
 /// How often an idle worker looks for work.
 const WORKER_PAUSE: Duration = Duration::from_millis(500);
@@ -166,7 +164,7 @@ impl Service {
         let look = || async {
             let (unfinished, parked) = tokio::try_join!(self.store.unfinished(), self.store.parked())
                 .map_err(|error| error.chain())?;
-            metrics::show(&unfinished, parked, self.clock.now());
+            metrics::show(&unfinished, &parked, self.clock.now());
             Ok::<_, String>(())
         };
         tokio::join!(

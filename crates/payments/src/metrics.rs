@@ -1,16 +1,12 @@
 //! What is counted of payments and refunds, and what is unfinished.
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use jiff::Timestamp;
 use moviebooking_domain::money::Currency;
 use moviebooking_serve::metrics::{IntCounterVec, IntGaugeVec, counter, gauge};
 
-use crate::{
-    ledger::Movement,
-    payment::Event,
-    store::{SAGAS, Unfinished},
-};
+use crate::{kind::Kind, ledger::Movement, payment::Event, store::Unfinished};
 
 static EVENTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter(
@@ -39,7 +35,7 @@ static REFUNDED: LazyLock<IntCounterVec> = LazyLock::new(|| {
 static UNFINISHED: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauge(
         "moviebooking_sagas_unfinished",
-        "Payments and refunds that have a step to go, by state; the same in every replica.",
+        "Payments, refunds and cancelled showtimes that have a step to go, by state; the same in every replica.",
         &["saga", "state"],
     )
 });
@@ -47,7 +43,7 @@ static UNFINISHED: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 static OLDEST: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauge(
         "moviebooking_sagas_oldest_unfinished_seconds",
-        "Age of the oldest payment or refund that has a step to go; 0 without one.",
+        "Age of the oldest payment, refund or cancelled showtime that has a step to go; 0 without one.",
         &["saga"],
     )
 });
@@ -74,16 +70,17 @@ pub(crate) fn happened(event: &Event, currency: Currency) {
 }
 
 /// Shows what is unfinished at `now`, and what is parked.
-pub(crate) fn show(unfinished: &[Unfinished], parked: [u32; SAGAS.len()], now: Timestamp) {
+pub(crate) fn show(unfinished: &[Unfinished], parked: &HashMap<Kind, u32>, now: Timestamp) {
     // A state that nobody is in any more is not shown.
     UNFINISHED.reset();
-    for ((saga, _), parked) in SAGAS.into_iter().zip(parked) {
-        PARKED.with_label_values(&[saga]).set(parked.into());
-        let oldest = unfinished.iter().filter(|rows| rows.saga == saga).map(|rows| rows.oldest).min();
+    for &kind in Kind::ALL {
+        let labels = [kind.label()];
+        PARKED.with_label_values(&labels).set(parked.get(&kind).copied().unwrap_or_default().into());
+        let oldest = unfinished.iter().filter(|rows| rows.kind == kind).map(|rows| rows.oldest).min();
         let age = oldest.map_or(0, |oldest| now.duration_since(oldest).as_secs());
-        OLDEST.with_label_values(&[saga]).set(age);
+        OLDEST.with_label_values(&labels).set(age);
     }
-    for Unfinished { saga, state, count, .. } in unfinished {
-        UNFINISHED.with_label_values(&[saga, state.as_str()]).set((*count).into());
+    for Unfinished { kind, state, count, .. } in unfinished {
+        UNFINISHED.with_label_values(&[kind.label(), state.as_str()]).set((*count).into());
     }
 }

@@ -29,12 +29,13 @@ use uuid::Uuid;
 pub(crate) use request::{NewRefund, Plan, RefundRefused, Sum, Terms, Ticket, fees, find, plan};
 
 use crate::{
+    kind::Kind,
     ledger::{Moved, Movement},
+    named::named,
     neighbours::Neighbours,
     payment::{Event, Key, Payment, Returned},
     provider::{Order, Settled},
     runner::{Halt, Item, Saga},
-    state::states,
     step::{Failure, StepError, carry_out},
     store::{Lease, Store},
 };
@@ -63,7 +64,7 @@ pub(crate) struct Refund {
     pub(crate) lease: Lease,
 }
 
-states! {
+named! {
     /// How far a refund is.
     enum State {
         /// The tickets are to be voided.
@@ -197,7 +198,7 @@ impl Refunding {
 }
 
 impl Saga for Refunding {
-    const TABLE: &'static str = "refunds";
+    const KIND: Kind = Kind::Refund;
 
     type Item = Refund;
 
@@ -213,7 +214,7 @@ impl Saga for Refunding {
         let Some(step) = refund.state.step() else { return Ok(refund.clone()) };
         let mut after = refund.clone();
         let effect = || self.perform(step.action, refund);
-        let done = carry_out(Self::TABLE, refund.id.uuid(), refund.state.name(), effect).await;
+        let done = carry_out(Self::KIND, refund.id.uuid(), refund.state.name(), effect).await;
         let event = match done {
             Ok(()) => {
                 after.state = step.done.0;

@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
+    kind::Kind,
     parking,
     store::{Lease, Leases, Store},
 };
@@ -29,8 +30,8 @@ const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(10), Duration::f
 
 /// A piece of work in steps, whose state is in the database before each step's outside effect.
 pub(crate) trait Saga: Send + Sync + 'static {
-    /// The table whose rows are such pieces.
-    const TABLE: &'static str;
+    /// Which saga it is.
+    const KIND: Kind;
 
     /// One such piece.
     type Item: Item;
@@ -138,7 +139,7 @@ impl<S> Clone for Runner<S> {
 
 impl<S: Saga> Runner<S> {
     pub(crate) fn new(saga: S, store: &Store, clock: SharedClock, patience: Duration) -> Self {
-        let leases = store.leases(S::TABLE);
+        let leases = store.leases(S::KIND);
         Self { shared: Arc::new(Shared { saga, leases, clock, patience }) }
     }
 
@@ -238,7 +239,7 @@ impl<S: Saga> Runner<S> {
     /// platform's people.
     async fn set_aside(&self, item: &S::Item, why: &str) -> Pending {
         let (id, lease, now) = (item.id(), item.lease(), self.shared.clock.now());
-        let saga = S::TABLE;
+        let saga = S::KIND.label();
         let (pending, done) = match item.payment().filter(|_| parking::is_over(item, now)) {
             Some(payment) => (Pending::Parked, self.shared.leases.park((id, payment), lease, why, now).await),
             None => (Pending::Later, self.shared.leases.postpone(id, lease, now).await.map(|()| false)),

@@ -54,17 +54,18 @@ use uuid::Uuid;
 
 use crate::{
     confirmation,
+    kind::Kind,
     ledger::{Moved, Movement},
+    named::named,
     neighbours::Neighbours,
     payment::{BoughtTicket, Confirmation, Event, Payment},
     provider::{Authorisation, Carried, Operation, Order, Settled},
     runner::{Halt, Saga},
-    state::states,
     step::{StepError, carry_out},
     store::Store,
 };
 
-states! {
+named! {
     /// How far a payment is.
     enum State {
         /// Nothing is known to have been asked of the provider.
@@ -341,7 +342,7 @@ impl Checkout {
 }
 
 impl Saga for Checkout {
-    const TABLE: &'static str = "payments";
+    const KIND: Kind = Kind::Checkout;
 
     type Item = Payment;
 
@@ -358,7 +359,7 @@ impl Saga for Checkout {
         let mut after = payment.clone();
         let mut tickets = Vec::new();
         let effect = || self.perform(step.action, payment);
-        let done = carry_out(Self::TABLE, payment.id.uuid(), payment.state.name(), effect).await;
+        let done = carry_out(Self::KIND, payment.id.uuid(), payment.state.name(), effect).await;
         let (state, event) = match done {
             Ok(Effect::StillWaiting) => return Err(Halt::Waiting(confirmation::ASK_AGAIN)),
             Ok(effect) => {

@@ -4,6 +4,8 @@ use moviebooking_proto::{Reason, problem::reason_of};
 use tonic::{Code, Status};
 use uuid::Uuid;
 
+use crate::kind::Kind;
+
 /// Why a step was refused for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -28,11 +30,11 @@ pub(crate) enum StepError {
     Later(String),
 }
 
-/// Has a step's effect, of the saga in `table` whose item `id` is in `state`. Every step of every saga goes through
+/// Has a step's effect, of the saga of this kind whose item `id` is in `state`. Every step of every saga goes through
 /// here, so that tests can let any of them fail, happen twice, lose its answer, or be the process's last.
 #[cfg_attr(not(test), expect(unused_variables, reason = "what is done does not depend on who does it"))]
 pub(crate) async fn carry_out<T, F>(
-    table: &'static str,
+    kind: Kind,
     id: Uuid,
     state: &'static str,
     effect: impl Fn() -> F + Send + Sync,
@@ -42,7 +44,7 @@ where
     T: Send,
 {
     #[cfg(test)]
-    return crate::tests::disturbed(table, id, state, effect).await;
+    return crate::tests::disturbed(kind, id, state, effect).await;
     #[cfg(not(test))]
     effect().await
 }

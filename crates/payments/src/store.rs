@@ -23,9 +23,9 @@ pub(crate) use leases::{Lease, Leases};
 pub(crate) use parking::Compensated;
 pub(crate) use publish::{Told, published, unpublished};
 pub(crate) use queries::Listing;
-pub(crate) use unfinished::{SAGAS, Unfinished};
+pub(crate) use unfinished::Unfinished;
 
-use crate::payment::Event;
+use crate::{kind::Kind, payment::Event};
 
 /// The payments database.
 #[derive(Clone, Debug)]
@@ -38,9 +38,9 @@ impl Store {
         Self { db }
     }
 
-    /// The leases on the rows of a saga's table.
-    pub(crate) fn leases(&self, table: &'static str) -> Leases {
-        Leases::new(self.db.clone(), table)
+    /// The leases on the sagas of a kind.
+    pub(crate) fn leases(&self, kind: Kind) -> Leases {
+        Leases::new(self.db.clone(), kind)
     }
 }
 

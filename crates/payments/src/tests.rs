@@ -17,6 +17,7 @@ mod parking;
 mod reading;
 mod refunds;
 mod returns;
+mod steps;
 mod storage;
 mod telling;
 mod webhooks;

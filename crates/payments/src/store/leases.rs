@@ -4,6 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use moviebooking_store::{Db, Row, Sql, StoreError, sql};
 use uuid::Uuid;
 
+use crate::kind::Kind;
+
 /// How long a lease lasts. What a dead process left is taken over within this time, by the clock of who takes it over:
 /// clocks that are further apart let two replicas try a step at once, which its receiver carries out once all the same.
 pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(6);
@@ -74,12 +76,12 @@ fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
 #[derive(Clone, Debug)]
 pub(crate) struct Leases {
     pub(super) db: Db,
-    pub(super) table: &'static str,
+    pub(super) kind: Kind,
 }
 
 impl Leases {
-    pub(super) fn new(db: Db, table: &'static str) -> Self {
-        Self { db, table }
+    pub(super) fn new(db: Db, kind: Kind) -> Self {
+        Self { db, kind }
     }
 
     /// Takes the row unless somebody holds it or nothing is left to do; a pause is not waited for.
@@ -95,7 +97,7 @@ impl Leases {
     pub(crate) async fn claim_due(&self, most: i64, now: Timestamp) -> Result<Vec<Row>, StoreError> {
         // Looking first keeps an idle worker from writing, and is all that it costs to have several.
         let mut look = sql("SELECT id FROM ");
-        look.push(self.table).push(" WHERE due_at <= ").push_bind(now);
+        look.push(self.kind.table()).push(" WHERE due_at <= ").push_bind(now);
         look.push(" ORDER BY due_at LIMIT ").push_bind(most);
         let due = look.fetch_all(&self.db).await?;
         if due.is_empty() {
@@ -111,7 +113,7 @@ impl Leases {
     /// Prolongs a lease, unless it was lost.
     pub(crate) async fn renew(&self, id: Uuid, lease: Lease, now: Timestamp) -> Result<(), StoreError> {
         let mut update = sql("UPDATE ");
-        update.push(self.table).push(" SET due_at = ").push_bind(later(now, LEASE));
+        update.push(self.kind.table()).push(" SET due_at = ").push_bind(later(now, LEASE));
         update.push(" WHERE id = ").push_bind(id).push(" AND lease = ").push_bind(lease.token);
         update.execute(&self.db).await.map(drop)
     }
@@ -119,7 +121,7 @@ impl Leases {
     /// Gives the row back after a step that could not be done, to be tried again after a pause.
     pub(crate) async fn postpone(&self, id: Uuid, lease: Lease, now: Timestamp) -> Result<(), StoreError> {
         let mut update = sql("UPDATE ");
-        update.push(self.table).push(" SET lease = NULL, due_at = ").push_bind(lease.after_pause(now));
+        update.push(self.kind.table()).push(" SET lease = NULL, due_at = ").push_bind(lease.after_pause(now));
         update.push(" WHERE id = ").push_bind(id).push(" AND lease = ").push_bind(lease.token);
         update.execute(&self.db).await.map(drop)
     }
@@ -128,7 +130,7 @@ impl Leases {
     pub(crate) async fn pause(&self, id: Uuid, held: Lease, by: Lease) -> Result<(), StoreError> {
         let mut update = sql("UPDATE ");
         update
-            .push(self.table)
+            .push(self.kind.table())
             .push(" SET lease = ")
             .push_bind(by.token)
             .push(", due_at = ")
@@ -140,7 +142,7 @@ impl Leases {
 
     fn claiming(&self, now: Timestamp) -> Sql {
         let mut claim = sql("UPDATE ");
-        claim.push(self.table).push(" SET lease = ").push_bind(Uuid::new_v4());
+        claim.push(self.kind.table()).push(" SET lease = ").push_bind(Uuid::new_v4());
         claim.push(", due_at = ").push_bind(later(now, LEASE)).push(", attempts = attempts + 1");
         claim
     }

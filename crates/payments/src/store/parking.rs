@@ -5,12 +5,11 @@ use moviebooking_domain::id::{PaymentId, UserId};
 use moviebooking_store::{Row, StoreError, Tx, retry, sql};
 use uuid::Uuid;
 
-use super::{Lease, Leases, Store, append, lock_payment};
+use super::{Lease, Leases, Store, append, lock_payment, parsed};
 use crate::{
-    SAGAS,
+    kind::Kind,
     payment::{Event, Payment},
-    runner::Saga as _,
-    saga::{Checkout, State},
+    saga::State,
     step::Failure,
 };
 
@@ -27,20 +26,20 @@ impl Leases {
             let mut tx = self.db.begin().await?;
             let locked = lock_payment(&mut tx, payment, now).await?;
             let mut update = sql("UPDATE ");
-            update.push(self.table).push(" SET lease = NULL, due_at = NULL WHERE id = ").push_bind(id);
+            update.push(self.kind.table()).push(" SET lease = NULL, due_at = NULL WHERE id = ").push_bind(id);
             update.push(" AND lease = ").push_bind(lease.token);
             if update.execute(&mut tx).await? == 0 {
                 return Ok(false);
             }
             sql("INSERT INTO parked_sagas (saga, id, payment_id, parked_at, reason) VALUES ($1, $2, $3, $4, $5)")
-                .bind(self.table)
+                .bind(self.kind.table())
                 .bind(id)
                 .bind(payment)
                 .bind(now)
                 .bind(why)
                 .execute(&mut tx)
                 .await?;
-            let event = Event { kind: "parked", moved: None, detail: self.table.to_owned() };
+            let event = Event { kind: "parked", moved: None, detail: self.kind.table().to_owned() };
             append(&mut tx, payment, locked.get("version")?, now, &event).await?;
             tx.commit().await?;
             Ok(true)
@@ -74,11 +73,10 @@ impl Store {
                 return Ok(false);
             }
             for row in &parked {
-                let name: String = row.get("saga")?;
-                let table = SAGAS.iter().find(|table| **table == name).ok_or(StoreError::NoRow)?;
+                let kind: Kind = parsed(row, "saga")?;
                 let mut update = sql("UPDATE ");
                 // With no attempt of its own yet, but not as if the step had never been tried: taking it counts as one.
-                update.push(table).push(" SET attempts = 0, due_at = ").push_bind(now);
+                update.push(kind.table()).push(" SET attempts = 0, due_at = ").push_bind(now);
                 update.push(", updated_at = ").push_bind(now);
                 update.push(" WHERE id = ").push_bind(row.get::<Uuid>("id")?);
                 update.execute(&mut tx).await?;
@@ -107,7 +105,7 @@ impl Store {
                 return Ok(if payment.failure.is_some() { Compensated::Yes } else { Compensated::No(payment.state) });
             };
             let parked = sql("DELETE FROM parked_sagas WHERE saga = $1 AND id = $2")
-                .bind(Checkout::TABLE)
+                .bind(Kind::Checkout.table())
                 .bind(payment.id)
                 .execute(&mut tx)
                 .await?;

@@ -14,7 +14,6 @@ use moviebooking_proto::{
 };
 use moviebooking_store::{both_engines, sql};
 use tonic::{Request, Status};
-use uuid::Uuid;
 
 use super::{
     neighbours::Fault,
@@ -23,26 +22,25 @@ use super::{
 use crate::store::LEASE;
 
 impl World {
-    /// What movies does when the world's only showtime is cancelled: reservations release its holds first.
-    async fn cancel(&self) {
+    /// What movies does when the world's showtime is cancelled: reservations release its holds first.
+    pub(super) async fn cancel(&self) {
         for reservation in self.reservations.held.lock().unwrap().values_mut() {
             if reservation.state() == ReservationState::Active {
                 reservation.set_state(ReservationState::Released);
             }
         }
-        let message = RefundShowtimeRequest { showtime_id: showtime(), theater_id: theater().to_string() };
+        let message = RefundShowtimeRequest {
+            showtime_id: self.showtime().to_string(),
+            theater_id: theater().to_string(),
+        };
         PaymentsInternal::refund_showtime(&self.service, Request::new(message)).await.unwrap();
     }
 
     async fn progress(&self, caller: &Caller) -> Result<ShowtimeRefunds, Status> {
-        let message = GetShowtimeRefundsRequest { showtime_id: showtime() };
+        let message = GetShowtimeRefundsRequest { showtime_id: self.showtime().to_string() };
         let answer = PaymentsService::get_showtime_refunds(&self.service, request(caller, &message)).await;
         answer.map(tonic::Response::into_inner)
     }
-}
-
-fn showtime() -> String {
-    Uuid::from_u128(9).to_string()
 }
 
 both_engines! {
@@ -126,7 +124,7 @@ both_engines! {
         world.cancel().await;
         // A process takes the showtime and dies before or after it has asked for the refunds.
         for asks in [false, true] {
-            let leases = world.service.store.leases(<crate::cancellation::Cancellation as crate::runner::Saga>::TABLE);
+            let leases = world.service.store.leases(crate::kind::Kind::Cancellation);
             let rows = leases.claim_due(16, world.clock.now()).await.unwrap();
             let showtime = crate::cancellation::CancelledShowtime::read(&rows[0]).unwrap();
             if asks {

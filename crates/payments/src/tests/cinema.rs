@@ -9,19 +9,21 @@ use moviebooking_auth::{
     Caller, Keys, KeysFromUsers, ServiceCredentials, ServiceLink, ServiceSecret, ServiceSecrets, Verifier,
     protect,
 };
-use moviebooking_domain::clock::{ManualClock, SharedClock};
+use moviebooking_domain::clock::{Clock as _, ManualClock, SharedClock};
 use moviebooking_proto::{
     movies::v1::{
         CategoryPrice, CreateMovieRequest, CreateShowtimeRequest, Movie, Showtime,
         movies_service_server::MoviesService as _,
     },
+    payments::v1::{RefundShowtimeRequest, payments_internal_server::PaymentsInternal},
     reservations::v1::{
-        BestAvailable, CreateReservationRequest, Reservation,
+        BestAvailable, CloseShowtimeRequest, CreateReservationRequest, Reservation,
+        reservations_internal_server::ReservationsInternal as _,
         reservations_service_server::ReservationsService as _,
     },
     theaters::v1::{
-        CreateHallRequest, CreateTheaterRequest, Hall, Layout, PublishLayoutRequest, Row, Seat, SeatCategory,
-        SeatKind, Theater, theaters_service_server::TheatersService as _,
+        CreateHallRequest, CreateTheaterRequest, Hall, Layout, PublishLayoutRequest, RefundPolicy, Row, Seat,
+        SeatCategory, SeatKind, Theater, theaters_service_server::TheatersService as _,
     },
 };
 use moviebooking_serve::{ConnectOptions, Link, LinkSlot, Server, bind};
@@ -33,8 +35,8 @@ use uuid::Uuid;
 
 use super::world::{admin, euro, request};
 
-/// Rows and seats of the hall: enough for two seats in every case.
-const HALL: (u8, usize) = (20, 20);
+/// Rows and seats of a hall: enough for those of one case, and for what is offered instead.
+const HALL: (u8, usize) = (4, 10);
 
 /// Where the services that payments calls listen, and the secret that they know it by.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -60,14 +62,17 @@ fn secret(text: &str) -> ServiceSecret {
     ServiceSecret::following(watch::channel(Arc::new(secrets)).1)
 }
 
-/// A cinema with one hall and one showtime.
+/// A cinema, with a hall of its own for every showtime.
 pub(super) struct Cinema {
     pub(super) clock: Arc<ManualClock>,
     pub(super) addresses: Addresses,
     reservations_db: TestDb,
     tickets_db: TestDb,
     reservations: moviebooking_reservations::Service,
-    showtime: String,
+    theaters: moviebooking_theaters::Service,
+    movies: moviebooking_movies::Service,
+    theater: String,
+    movie: String,
     _others: [TestDb; 2],
     _stop: DropGuard,
 }
@@ -100,7 +105,7 @@ impl Cinema {
             Arc::clone(&shared),
             credentials("movies").link("theaters", to_theaters.clone()),
             credentials("movies").link("reservations", to_reservations),
-            // Nothing is cancelled.
+            // Showtimes are cancelled by `close`.
             credentials("movies").link("payments", Link::slot().0),
         );
         let reservations = moviebooking_reservations::Service::new(
@@ -126,23 +131,58 @@ impl Cinema {
             tickets: serve(protected("tickets", tickets.routes()), &stop).await,
             secret: text,
         };
-        let showtime = schedule(&theaters, &movies, &shared).await;
+        let (theater, movie) = found(&theaters, &movies).await;
         Self {
             clock,
             addresses,
             reservations_db,
             tickets_db,
             reservations,
-            showtime,
+            theaters,
+            movies,
+            theater,
+            movie,
             _others: databases,
             _stop: stop.drop_guard(),
         }
     }
 
-    /// Two seats that the buyer holds.
-    pub(super) async fn hold(&self, buyer: &Caller) -> Reservation {
+    /// A new showtime in three hours, in a hall of its own. Gives its id.
+    pub(super) async fn showtime(&self) -> String {
+        let by = admin();
+        let key = || Uuid::new_v4().to_string();
+        let hall = Hall { display_name: key(), ..Hall::default() };
+        let message =
+            CreateHallRequest { theater_id: self.theater.clone(), hall: Some(hall), request_id: key() };
+        let hall = self.theaters.create_hall(request(&by, &message)).await.unwrap().into_inner();
+        let message =
+            PublishLayoutRequest { hall_id: hall.id.clone(), layout: Some(layout()), request_id: key() };
+        self.theaters.publish_layout(request(&by, &message)).await.unwrap();
+        let start = self.clock.now() + SignedDuration::from_hours(3);
+        let showtime = Showtime {
+            movie_id: self.movie.clone(),
+            hall_id: hall.id,
+            start_time: Some(moviebooking_fields::time::to_wire(start)),
+            prices: vec![CategoryPrice { category: "standard".to_owned(), price: Some(euro(900)) }],
+            ..Showtime::default()
+        };
+        let message = CreateShowtimeRequest { showtime: Some(showtime), request_id: key() };
+        self.movies.create_showtime(request(&by, &message)).await.unwrap().into_inner().id
+    }
+
+    /// What movies does with a showtime that is cancelled: reservations close it, and payments refund it.
+    pub(super) async fn close(&self, showtime: &str, payments: &crate::Service) {
+        let message = CloseShowtimeRequest { showtime_id: showtime.to_owned() };
+        self.reservations.close_showtime(tonic::Request::new(message)).await.unwrap();
+        let message =
+            RefundShowtimeRequest { showtime_id: showtime.to_owned(), theater_id: self.theater.clone() };
+        PaymentsInternal::refund_showtime(payments, tonic::Request::new(message)).await.unwrap();
+    }
+
+    /// Two seats of a showtime that the buyer holds.
+    pub(super) async fn hold(&self, buyer: &Caller, showtime: &str) -> Reservation {
         let message = CreateReservationRequest {
-            showtime_id: self.showtime.clone(),
+            showtime_id: showtime.to_owned(),
             best_available: Some(BestAvailable { count: 2, together: true, ..BestAvailable::default() }),
             request_id: Uuid::new_v4().to_string(),
             ..CreateReservationRequest::default()
@@ -160,7 +200,7 @@ impl Cinema {
     /// Has somebody else hold the seats of a hold that has expired.
     pub(super) async fn take(&self, buyer: &Caller, hold: &Reservation) {
         let message = CreateReservationRequest {
-            showtime_id: self.showtime.clone(),
+            showtime_id: hold.showtime_id.clone(),
             seats: hold.seats.iter().map(|seat| seat.label.clone()).collect(),
             request_id: Uuid::new_v4().to_string(),
             ..CreateReservationRequest::default()
@@ -177,28 +217,24 @@ async fn serve(routes: Routes, stop: &CancellationToken) -> SocketAddr {
     address
 }
 
-/// Makes a theater, a hall, a movie and a showtime in three hours, and gives the showtime's id.
-async fn schedule(
+/// Makes a theater, which takes tickets back for a fee, and a movie. Gives their ids.
+async fn found(
     theaters: &moviebooking_theaters::Service,
     movies: &moviebooking_movies::Service,
-    clock: &SharedClock,
-) -> String {
+) -> (String, String) {
     let by = admin();
     let key = || Uuid::new_v4().to_string();
+    let policy =
+        RefundPolicy { until_minutes_before_start: 60, fee_basis_points: 1_000, ..RefundPolicy::default() };
     let theater = Theater {
         display_name: "Lichtburg".to_owned(),
         time_zone: "Europe/Berlin".to_owned(),
         currency_code: "EUR".to_owned(),
+        refund_policy: Some(policy),
         ..Theater::default()
     };
     let message = CreateTheaterRequest { theater: Some(theater), request_id: key() };
     let theater = theaters.create_theater(request(&by, &message)).await.unwrap().into_inner();
-    let hall = Hall { display_name: "Saal 1".to_owned(), ..Hall::default() };
-    let message = CreateHallRequest { theater_id: theater.id, hall: Some(hall), request_id: key() };
-    let hall = theaters.create_hall(request(&by, &message)).await.unwrap().into_inner();
-    let message =
-        PublishLayoutRequest { hall_id: hall.id.clone(), layout: Some(layout()), request_id: key() };
-    theaters.publish_layout(request(&by, &message)).await.unwrap();
     let movie = Movie {
         title: "Der Himmel über Berlin".to_owned(),
         running_time_minutes: Some(128),
@@ -206,16 +242,7 @@ async fn schedule(
     };
     let message = CreateMovieRequest { movie: Some(movie), request_id: key() };
     let movie = movies.create_movie(request(&by, &message)).await.unwrap().into_inner();
-    let start = clock.now() + SignedDuration::from_hours(3);
-    let showtime = Showtime {
-        movie_id: movie.id,
-        hall_id: hall.id,
-        start_time: Some(moviebooking_fields::time::to_wire(start)),
-        prices: vec![CategoryPrice { category: "standard".to_owned(), price: Some(euro(900)) }],
-        ..Showtime::default()
-    };
-    let message = CreateShowtimeRequest { showtime: Some(showtime), request_id: key() };
-    movies.create_showtime(request(&by, &message)).await.unwrap().into_inner().id
+    (theater.id, movie.id)
 }
 
 fn layout() -> Layout {

@@ -1,22 +1,22 @@
 //! Any step fails, happens twice, loses its reply, or is the last that its process does; and what is left goes on.
 
 use jiff::SignedDuration;
+use moviebooking_auth::Caller;
 use moviebooking_domain::{clock::Clock as _, id::PaymentId};
-use moviebooking_proto::{
-    Reason,
-    payments::v1::{ChargeRequest, RefundRequest},
-};
+use moviebooking_proto::payments::v1::{ChargeRequest, RefundRequest};
 use moviebooking_store::{both_engines, sql};
 
 use super::{
     disturb::{Disturbance, disturb},
     neighbours::Fault,
+    steps::{self, Step, Way},
     world::{World, admin, customer, staff},
 };
 use crate::{
     Service,
+    kind::Kind,
     payment::Payment,
-    refund::{self, Refunding},
+    refund::{self, Refund},
     runner::Saga as _,
     saga::{Checkout, State},
     store::{LEASE, Lease},
@@ -32,54 +32,12 @@ enum Death {
 /// What befalls a step in a process that lives on.
 const DISTURBANCES: [Disturbance; 3] = [Disturbance::Fails, Disturbance::Repeats, Disturbance::LosesItsReply];
 
-/// How a checkout gets into a state, and where it then ends.
-pub(super) struct Way {
-    pub(super) token: &'static str,
-    /// Which call is refused with what.
-    pub(super) refusal: Option<(&'static str, Reason)>,
-    /// The state in which it is parked and turned round.
-    pub(super) turned: Option<State>,
-    /// Whether it is for an exchange.
-    pub(super) exchange: bool,
-    end: State,
-}
-
-pub(super) fn way_to(state: State) -> Option<Way> {
-    let good =
-        Way { token: "tok_approve", refusal: None, turned: None, exchange: false, end: State::Completed };
-    match state {
-        State::Created | State::Authorised | State::Confirmed | State::Captured => Some(good),
-        State::Freeing | State::Voiding => {
-            Some(Way { token: "tok_capture_fails", end: State::Voided, ..good })
-        }
-        State::Offering => {
-            Some(Way { refusal: Some(("confirm", Reason::HoldExpired)), end: State::Voided, ..good })
-        }
-        State::Returning | State::Repaying => {
-            let refusal = Some(("issue", Reason::ShowtimeCancelled));
-            Some(Way { refusal, end: State::Refunded, ..good })
-        }
-        State::ActionRequired => Some(Way { token: "tok_confirm", ..good }),
-        State::SeekingAuthorisation => {
-            Some(Way { turned: Some(State::Created), end: State::Declined, ..good })
-        }
-        State::SeekingCapture => Some(Way { turned: Some(State::Confirmed), end: State::Voided, ..good }),
-        State::Exchanging => Some(Way { exchange: true, ..good }),
-        State::RecallingExchanged => {
-            Some(Way { exchange: true, turned: Some(State::Exchanging), end: State::Refunded, ..good })
-        }
-        State::Recalling => Some(Way { turned: Some(State::Captured), end: State::Refunded, ..good }),
-        State::Completed | State::Declined | State::Voided | State::Refunded | State::PartiallyRefunded => {
-            None
-        }
-    }
-}
-
 /// A payment in this state, whose lease is the caller's.
-async fn reach(world: &World, buyer: &moviebooking_auth::Caller, state: State, way: &Way) -> Payment {
+async fn reach(world: &World, buyer: &Caller, state: State, way: &Way) -> Payment {
     let begun = if way.exchange {
         let old = world.returnable(buyer, &[500]).await;
-        let swap = world.swap(buyer, &old, &[0], &[700], 200);
+        let mut swap = world.swap(buyer, &old, &[0], &[700], 200);
+        swap.payment_token = way.token.to_owned();
         let swap = crate::grpc::read_exchange(buyer, &swap).unwrap();
         world.service.begin_exchange(buyer, &swap).await.unwrap()
     } else {
@@ -99,28 +57,85 @@ async fn reach(world: &World, buyer: &moviebooking_auth::Caller, state: State, w
     }
 }
 
+/// Lets something befall a step, and the saga go on to its end, which is as it should be. Answers whether the process that
+/// it befell went on by itself.
+async fn befall(world: &World, step: Step, disturbance: Disturbance) -> bool {
+    let (buyer, service) = (customer(), &world.service);
+    let disturb = |id| disturb(step.kind(), id, step.state(), disturbance);
+    match step {
+        Step::Checkout(state, way) => {
+            let payment = reach(world, &buyer, state, &way).await;
+            let id = payment.id;
+            disturb(id.uuid());
+            if let Some(waiting) = &payment.confirmation {
+                world.decide(&waiting.action.url, "approve").await;
+            }
+            let first = service.checkout.finish(payment).await;
+            world.settle().await;
+            let ended = service.store.payment(id).await.unwrap().unwrap().state;
+            assert_eq!(ended, way.end, "{step:?} {disturbance:?}");
+            first.is_ok()
+        }
+        Step::Refund(_) => {
+            let refund = begin_refund(world, &buyer).await;
+            let id = refund.id;
+            disturb(id.uuid());
+            let first = service.refunds.finish(refund).await;
+            world.settle().await;
+            let ended = service.store.refund(id).await.unwrap().state;
+            assert_eq!(ended, refund::State::Refunded, "{step:?} {disturbance:?}");
+            first.is_ok()
+        }
+        Step::Cancellation(_) => {
+            world.another_showtime();
+            let bought = [world.paid(&buyer, &[900]).await, world.paid(&buyer, &[800, 700]).await];
+            world.cancel().await;
+            let showtime = service.store.cancelled(world.showtime()).await.unwrap().unwrap();
+            disturb(showtime.id.uuid());
+            let first = service.cancellations.follow(showtime).await;
+            world.settle().await;
+            for payment in bought {
+                let refunded = world.payment(&payment.id).await.refunded;
+                assert_eq!(refunded, payment.amount, "{step:?} {disturbance:?}");
+            }
+            first.is_ok()
+        }
+    }
+}
+
+/// A refund of one of two tickets as the request leaves it in the database.
+async fn begin_refund(world: &World, buyer: &Caller) -> Refund {
+    let paid = world.paid(buyer, &[700, 600]).await;
+    let request = RefundRequest {
+        payment_id: paid.id.clone(),
+        ticket_ids: paid.ticket_ids[..1].to_vec(),
+        request_id: world.key(),
+        ..RefundRequest::default()
+    };
+    let mut new = crate::grpc::read_refund(&staff(), &request).unwrap();
+    new.terms = refund::Terms::Staff;
+    let now = world.clock.now();
+    world.service.store.request_refund(&new, Lease::new(now), now).await.unwrap()
+}
+
 /// Has a checkout parked and turned round by an admin, and takes it up again.
 pub(super) async fn turn_round(service: &Service, left: Payment) -> Payment {
     park(service, &left).await;
     service.compensate(&admin(), left.id).await.unwrap();
-    let leases = service.store.leases(Checkout::TABLE);
+    let leases = service.store.leases(Kind::Checkout);
     let claimed = leases.claim(left.id.uuid(), service.clock.now()).await.unwrap().unwrap();
     Payment::read(&claimed).unwrap()
 }
 
 /// Sets a payment aside as if its step had been tried for long enough.
 pub(super) async fn park(service: &Service, left: &Payment) {
-    let leases = service.store.leases(Checkout::TABLE);
+    let leases = service.store.leases(Kind::Checkout);
     let item = (left.id.uuid(), left.id);
     assert!(leases.park(item, left.lease, "tried by the test", service.clock.now()).await.unwrap());
 }
 
 /// The payment as the charge leaves it in the database before the checkout's first step.
-pub(super) async fn begin(
-    service: &Service,
-    buyer: &moviebooking_auth::Caller,
-    bill: &ChargeRequest,
-) -> Payment {
+pub(super) async fn begin(service: &Service, buyer: &Caller, bill: &ChargeRequest) -> Payment {
     let charge = crate::grpc::read_charge(buyer, bill).unwrap();
     service.begin(buyer.user().unwrap().id, &charge).await.unwrap()
 }
@@ -137,14 +152,13 @@ both_engines! {
 
     async fn a_checkout_survives_the_death_of_its_process_anywhere(db: Db) {
         let (world, buyer) = (World::new(db).await, customer());
-        for &state in State::ALL {
-            assert_eq!(way_to(state).is_none(), state.step().is_none(), "{state:?}");
-            let (Some(way), Some(step)) = (way_to(state), state.step()) else { continue };
+        for step in steps::all() {
+            let Step::Checkout(state, way) = step else { continue };
             for death in [Death::BeforeTheEffect, Death::AfterTheEffect] {
                 let left = reach(&world, &buyer, state, &way).await;
                 if let Death::AfterTheEffect = death {
                     // Of what is refused there is no effect to have had.
-                    let _ = world.checkout().perform(step.action, &left).await;
+                    let _ = world.checkout().perform(state.step().unwrap().action, &left).await;
                 }
                 world.service.tick().await.unwrap();
                 assert_eq!(world.service.store.payment(left.id).await.unwrap().unwrap().state, state, "{death:?}");
@@ -155,97 +169,48 @@ both_engines! {
                     world.settle().await;
                 }
                 let ended = world.service.store.payment(left.id).await.unwrap().unwrap().state;
-                assert_eq!(ended, way.end, "{state:?} {death:?}");
-            }
-        }
-        // What exchanges leave to their refunds.
-        world.settle().await;
-        world.check().await;
-    }
-
-    async fn a_checkout_ends_well_whatever_befalls_any_step(db: Db) {
-        let (world, buyer) = (World::new(db).await, customer());
-        for &state in State::ALL {
-            let Some(way) = way_to(state) else { continue };
-            for disturbance in DISTURBANCES {
-                let payment = reach(&world, &buyer, state, &way).await;
-                let id = payment.id;
-                disturb(Checkout::TABLE, id.uuid(), state.name(), disturbance);
-                if let Some(waiting) = &payment.confirmation {
-                    world.decide(&waiting.action.url, "approve").await;
-                }
-                let first = world.service.checkout.finish(payment).await;
-                assert_eq!(first.is_ok(), disturbance == Disturbance::Repeats, "{state:?} {disturbance:?}");
+                assert_eq!(ended, way.end, "{step:?} {death:?}");
+                // What exchanges leave to their refunds.
                 world.settle().await;
-                let ended = world.service.store.payment(id).await.unwrap().unwrap().state;
-                assert_eq!(ended, way.end, "{state:?} {disturbance:?}");
-            }
-        }
-        world.check().await;
-    }
-
-    async fn a_refund_ends_well_whatever_befalls_any_step(db: Db) {
-        let (world, buyer, by) = (World::new(db).await, customer(), staff());
-        for &state in refund::State::ALL {
-            for disturbance in DISTURBANCES {
-                if state.step().is_none() {
-                    continue;
-                }
-                let paid = world.paid(&buyer, &[700, 600]).await;
-                let request = RefundRequest {
-                    payment_id: paid.id.clone(),
-                    ticket_ids: paid.ticket_ids[..1].to_vec(),
-                    request_id: world.key(),
-                    ..RefundRequest::default()
-                };
-                let mut new = crate::grpc::read_refund(&by, &request).unwrap();
-                new.terms = refund::Terms::Staff;
-                let now = world.clock.now();
-                let begun = world.service.store.request_refund(&new, Lease::new(now), now).await.unwrap();
-                let id = begun.id;
-                disturb(Refunding::TABLE, id.uuid(), state.name(), disturbance);
-                let first = world.service.refunds.finish(begun).await;
-                assert_eq!(first.is_ok(), disturbance == Disturbance::Repeats, "{state:?} {disturbance:?}");
-                world.settle().await;
-                let ended = world.service.store.refund(id).await.unwrap().state;
-                assert_eq!(ended, refund::State::Refunded, "{state:?} {disturbance:?}");
             }
         }
         world.check().await;
     }
 
     async fn a_refund_survives_the_death_of_its_process_anywhere(db: Db) {
-        let (world, buyer, by) = (World::new(db).await, customer(), staff());
+        let (world, buyer) = (World::new(db).await, customer());
         let refunding = world.refunding();
-        for &state in refund::State::ALL {
-            let Some(step) = state.step() else { continue };
+        for step in steps::all() {
+            let Step::Refund(state) = step else { continue };
             for death in [Death::BeforeTheEffect, Death::AfterTheEffect] {
-                let paid = world.paid(&buyer, &[700, 600]).await;
-                let request = RefundRequest {
-                    payment_id: paid.id.clone(),
-                    ticket_ids: paid.ticket_ids[..1].to_vec(),
-                    request_id: world.key(),
-                    ..RefundRequest::default()
-                };
-                let mut new = crate::grpc::read_refund(&by, &request).unwrap();
-                new.terms = refund::Terms::Staff;
-                let now = world.clock.now();
-                let mut left = world.service.store.request_refund(&new, Lease::new(now), now).await.unwrap();
+                let mut left = begin_refund(&world, &buyer).await;
                 while left.state != state {
                     left = refunding.step(&left).await.unwrap();
                 }
                 if let Death::AfterTheEffect = death {
-                    refunding.perform(step.action, &left).await.unwrap();
+                    refunding.perform(state.step().unwrap().action, &left).await.unwrap();
                 }
                 world.service.tick().await.unwrap();
                 assert_eq!(world.service.store.refund(left.id).await.unwrap().state, state, "{death:?}");
                 world.clock.advance(LEASE);
                 world.service.tick().await.unwrap();
                 let ended = world.service.store.refund(left.id).await.unwrap();
-                assert_eq!((ended.state, ended.after.map(|returned| returned.refunded)), (refund::State::Refunded, Some(700)), "{state:?} {death:?}");
+                let returned = ended.after.map(|returned| returned.refunded);
+                assert_eq!((ended.state, returned), (refund::State::Refunded, Some(700)), "{step:?} {death:?}");
             }
         }
         world.check().await;
+    }
+
+    async fn every_saga_ends_well_whatever_befalls_any_step(db: Db) {
+        let world = World::new(db).await;
+        for step in steps::all() {
+            for disturbance in DISTURBANCES {
+                let first = befall(&world, step, disturbance).await;
+                assert_eq!(first, disturbance == Disturbance::Repeats, "{step:?} {disturbance:?}");
+                world.check().await;
+            }
+        }
     }
 
     async fn who_lost_the_lease_writes_nothing_more(db: Db) {

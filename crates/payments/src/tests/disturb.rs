@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::step::StepError;
+use crate::{kind::Kind, step::StepError};
 
 /// What befalls a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,20 +25,20 @@ pub(super) enum Disturbance {
     DiesAfter,
 }
 
-/// A step: the saga's table, its item, and the name of the state in which the step is to be done.
-type Step = (&'static str, Uuid, &'static str);
+/// A step: the saga, its item, and the name of the state in which the step is to be done.
+type Step = (Kind, Uuid, String);
 
 /// The disturbances to come, each once.
 static TO_COME: LazyLock<Mutex<HashMap<Step, Disturbance>>> = LazyLock::new(Mutex::default);
 
 /// Lets something befall the next step of the item `id` in this state.
-pub(super) fn disturb(table: &'static str, id: Uuid, state: &'static str, disturbance: Disturbance) {
-    TO_COME.lock().unwrap().insert((table, id, state), disturbance);
+pub(super) fn disturb(kind: Kind, id: Uuid, state: &str, disturbance: Disturbance) {
+    TO_COME.lock().unwrap().insert((kind, id, state.to_owned()), disturbance);
 }
 
 /// Has a step's effect, or whatever befalls it.
 pub(crate) async fn disturbed<T, F>(
-    table: &'static str,
+    kind: Kind,
     id: Uuid,
     state: &'static str,
     effect: impl Fn() -> F,
@@ -46,7 +46,7 @@ pub(crate) async fn disturbed<T, F>(
 where
     F: Future<Output = Result<T, StepError>>,
 {
-    let disturbance = TO_COME.lock().unwrap().remove(&(table, id, state));
+    let disturbance = TO_COME.lock().unwrap().remove(&(kind, id, state.to_owned()));
     match disturbance {
         None => effect().await,
         Some(Disturbance::Fails) => Err(StepError::Later("failed by the test".to_owned())),

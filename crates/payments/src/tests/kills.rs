@@ -2,35 +2,40 @@
 //! another one that finds what it left.
 //!
 //! The process is this test program again, with a [`Plan`] in its environment: it takes up the saga at the step and ends
-//! there as a crash does. The steps are those of the sagas' tables, so a new one cannot be left out: where nobody says
-//! how a saga gets there, this does not compile.
+//! there as a crash does. The steps are all that there are (`steps.rs`).
 
 use std::{os::unix::process::ExitStatusExt as _, process::Command, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
+use moviebooking_auth::Caller;
 use moviebooking_domain::{
     clock::{Clock as _, ManualClock, SharedClock},
-    id::{PaymentId, RefundId},
+    id::PaymentId,
 };
-use moviebooking_proto::payments::v1::{ChargeRequest, RefundRequest};
+use moviebooking_proto::{
+    payments::v1::{ChargeRequest, ExchangeRequest, RefundRequest},
+    reservations::v1::Reservation,
+};
 use moviebooking_store::{DatabaseUrl, Db, PoolOptions, testing::TestDb};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
     cinema::{Addresses, Cinema},
-    crashes::{begin, run_to, turn_round, way_to},
+    crashes::{begin, run_to, turn_round},
     disturb::{Disturbance, disturb},
-    world::{PATIENT, admin, customer, sandbox_bank},
+    steps::{self, Step, Way},
+    world::{PATIENT, customer, euro, sandbox_bank},
 };
 use crate::{
-    SAGAS, Service,
+    Service,
     audit::{audit, unfinished},
+    kind::Kind,
+    payment::Payment,
     provider::sandbox::Sandbox,
     reconcile::reconcile,
-    refund::{self, Refunding},
-    runner::Saga as _,
-    saga::{self, Checkout},
+    runner::{Runner, Saga},
+    saga::State,
     store::{LEASE, Lease},
 };
 
@@ -61,18 +66,17 @@ impl Plan {
         };
         let (db, bank) = (open(&self.payments).await, open(&self.bank).await);
         let service = service(&db, &bank, &ManualClock::at(self.now), &self.neighbours);
-        if self.saga == Checkout::TABLE {
-            let payment = service.store.payment(PaymentId::from(self.id)).await.unwrap().unwrap();
-            assert_eq!(payment.state.name(), self.state);
-            disturb(Checkout::TABLE, self.id, payment.state.name(), self.disturbance);
-            let _ = service.checkout.follow(payment).await;
-        } else {
-            let refund = service.store.refund(RefundId::from(self.id)).await.unwrap();
-            assert_eq!(refund.state.name(), self.state);
-            disturb(Refunding::TABLE, self.id, refund.state.name(), self.disturbance);
-            let _ = service.refunds.follow(refund).await;
+        match self.saga.parse().unwrap() {
+            Kind::Checkout => self.end(&service.checkout).await,
+            Kind::Refund => self.end(&service.refunds).await,
+            Kind::Cancellation => self.end(&service.cancellations).await,
         }
         panic!("it went on after {self:?}");
+    }
+
+    async fn end<S: Saga>(&self, runner: &Runner<S>) {
+        disturb(S::KIND, self.id, &self.state, self.disturbance);
+        let _ = runner.follow(runner.saga().load(self.id).await.unwrap()).await;
     }
 }
 
@@ -102,53 +106,35 @@ fn service(db: &Db, bank: &Db, clock: &Arc<ManualClock>, neighbours: &Addresses)
     Service::within(PATIENT, db.clone(), shared, Arc::new(provider), reservations, tickets)
 }
 
-/// Every step of every saga: the saga's table, and the name of the state in which the step is to be done.
-fn steps() -> Vec<(&'static str, &'static str)> {
-    let mut steps = Vec::new();
-    for &table in SAGAS {
-        let before = steps.len();
-        if table == Checkout::TABLE {
-            // The steps of an exchange, which needs a payment before, are disturbed in `crashes.rs`.
-            let alone = |state: &&saga::State| way_to(**state).is_some_and(|way| !way.exchange);
-            let open = saga::State::ALL.iter().filter(alone);
-            steps.extend(open.map(|state| (table, state.name())));
-        } else if table == Refunding::TABLE {
-            let open = refund::State::ALL.iter().filter(|state| state.step().is_some());
-            steps.extend(open.map(|state| (table, state.name())));
-        }
-        assert!(steps.len() > before, "{table} is a saga whose steps nobody tries");
-    }
-    steps
-}
-
 async fn killed_everywhere(payments: TestDb) {
     let cinema = Cinema::open().await;
     let bank = TestDb::sqlite(&moviebooking_sandbox_bank::MIGRATIONS).await;
-    for (saga, state) in steps() {
+    for step in steps::all() {
         for disturbance in [Disturbance::DiesBefore, Disturbance::DiesAfter] {
             let first = service(payments.db(), bank.db(), &cinema.clock, &cinema.addresses);
-            let id = if saga == Checkout::TABLE {
-                bring_checkout_to(state.parse().unwrap(), &first, &cinema).await
-            } else {
-                bring_refund_to(state.parse().unwrap(), &first, &cinema).await
-            };
+            let case = bring_to(step, &first, &cinema).await;
             cinema.clock.advance(LEASE);
             let plan = Plan {
                 now: cinema.clock.now(),
                 payments: payments.url().to_string(),
                 bank: bank.url().to_string(),
                 neighbours: cinema.addresses.clone(),
-                saga: saga.to_owned(),
-                id,
-                state: state.to_owned(),
+                saga: step.kind().name().to_owned(),
+                id: case.id,
+                state: step.state().to_owned(),
                 disturbance,
             };
             kill(&plan).await;
-            assert_eq!(unfinished(payments.db()).await.unwrap().len(), 1, "{plan:?}");
+            let left = unfinished(payments.db()).await.unwrap();
+            assert!(left.contains(&(step.kind().table(), case.id)), "{plan:?}: {left:?}");
             // Another process takes it over once the dead one's lease is over.
             cinema.clock.advance(LEASE);
             let successor = service(payments.db(), bank.db(), &cinema.clock, &cinema.addresses);
             finish(&successor, &cinema, &payments, &plan).await;
+            for (payment, end) in case.ends {
+                let ended = successor.store.payment(payment).await.unwrap().unwrap().state;
+                assert_eq!(ended, end, "{plan:?}");
+            }
             check(&cinema, &payments, &bank, &plan).await;
         }
     }
@@ -166,60 +152,106 @@ async fn finish(service: &Service, cinema: &Cinema, payments: &TestDb, plan: &Pl
     panic!("it does not end: {plan:?}");
 }
 
+/// A saga that stands before a step.
+struct Case {
+    id: Uuid,
+    /// How payments are to end.
+    ends: Vec<(PaymentId, State)>,
+}
+
+async fn bring_to(step: Step, service: &Service, cinema: &Cinema) -> Case {
+    let (buyer, showtime) = (customer(), cinema.showtime().await);
+    match step {
+        Step::Checkout(state, way) => {
+            let payment = bring_checkout_to(state, &way, &showtime, service, cinema).await;
+            // Nobody confirms.
+            let end = if state == State::ActionRequired { State::Declined } else { way.end };
+            Case { id: payment.id.uuid(), ends: vec![(payment.id, end)] }
+        }
+        Step::Refund(state) => {
+            let paid = pay(&buyer, &showtime, service, cinema).await;
+            let request = RefundRequest {
+                payment_id: paid.id.to_string(),
+                ticket_ids: vec![paid.ticket_ids[0].to_string()],
+                request_id: "refund".to_owned(),
+                ..RefundRequest::default()
+            };
+            let new = crate::grpc::read_refund(&buyer, &request).unwrap();
+            let now = cinema.clock.now();
+            let mut refund = service.store.request_refund(&new, Lease::new(now), now).await.unwrap();
+            while refund.state != state {
+                refund = service.refunds.saga().step(&refund).await.unwrap();
+            }
+            Case { id: refund.id.uuid(), ends: vec![(paid.id, State::PartiallyRefunded)] }
+        }
+        Step::Cancellation(_) => {
+            let mut ends = Vec::new();
+            for buyer in [buyer, customer()] {
+                ends.push((pay(&buyer, &showtime, service, cinema).await.id, State::Refunded));
+            }
+            cinema.close(&showtime, service).await;
+            Case { id: showtime.parse().unwrap(), ends }
+        }
+    }
+}
+
 /// A checkout in this state.
-async fn bring_checkout_to(state: saga::State, service: &Service, cinema: &Cinema) -> Uuid {
-    let way = way_to(state).unwrap();
+async fn bring_checkout_to(
+    state: State,
+    way: &Way,
+    showtime: &str,
+    service: &Service,
+    cinema: &Cinema,
+) -> Payment {
     let (buyer, checkout) = (customer(), service.checkout.saga());
-    let hold = cinema.hold(&buyer).await;
-    let bill = ChargeRequest {
-        reservation_id: hold.id.clone(),
-        amount: hold.total.clone(),
-        payment_token: way.token.to_owned(),
-        request_id: "charge".to_owned(),
+    let (mut payment, hold) = if way.exchange {
+        let old = pay(&buyer, showtime, service, cinema).await;
+        let hold = cinema.hold(&buyer, showtime).await;
+        let swap = ExchangeRequest {
+            payment_id: old.id.to_string(),
+            ticket_ids: vec![old.ticket_ids[0].to_string()],
+            reservation_id: hold.id.clone(),
+            // Two seats for one.
+            amount: Some(euro(900)),
+            payment_token: way.token.to_owned(),
+            request_id: "exchange".to_owned(),
+        };
+        let swap = crate::grpc::read_exchange(&buyer, &swap).unwrap();
+        (service.begin_exchange(&buyer, &swap).await.unwrap(), hold)
+    } else {
+        let hold = cinema.hold(&buyer, showtime).await;
+        (begin(service, &buyer, &bill(&hold, way.token)).await, hold)
     };
-    let mut payment = begin(service, &buyer, &bill).await;
     // Neighbours as they are refuse nothing for the asking.
     let turned = match way.refusal {
         Some(("confirm", _)) => {
-            payment = run_to(checkout, payment, saga::State::Authorised).await;
+            payment = run_to(checkout, payment, State::Authorised).await;
             cinema.clock.advance(SignedDuration::from_mins(11));
             cinema.take(&customer(), &hold).await;
             None
         }
-        Some(_) => Some(saga::State::Captured),
+        Some(_) => Some(State::Captured),
         None => way.turned,
     };
     if let Some(turned) = turned {
         payment = turn_round(service, run_to(checkout, payment, turned).await).await;
     }
-    run_to(checkout, payment, state).await.id.uuid()
+    run_to(checkout, payment, state).await
 }
 
-/// A refund of one of two tickets in this state.
-async fn bring_refund_to(state: refund::State, service: &Service, cinema: &Cinema) -> Uuid {
-    let buyer = customer();
-    let hold = cinema.hold(&buyer).await;
-    let bill = ChargeRequest {
-        reservation_id: hold.id,
-        amount: hold.total,
-        payment_token: "tok_approve".to_owned(),
+/// A payment for two tickets that went well.
+async fn pay(buyer: &Caller, showtime: &str, service: &Service, cinema: &Cinema) -> Payment {
+    let hold = cinema.hold(buyer, showtime).await;
+    service.checkout.finish(begin(service, buyer, &bill(&hold, "tok_approve")).await).await.unwrap()
+}
+
+fn bill(hold: &Reservation, token: &str) -> ChargeRequest {
+    ChargeRequest {
+        reservation_id: hold.id.clone(),
+        amount: hold.total.clone(),
+        payment_token: token.to_owned(),
         request_id: "charge".to_owned(),
-    };
-    let paid = service.checkout.finish(begin(service, &buyer, &bill).await).await.unwrap();
-    let request = RefundRequest {
-        payment_id: paid.id.to_string(),
-        ticket_ids: vec![paid.ticket_ids[0].to_string()],
-        request_id: "refund".to_owned(),
-        ..RefundRequest::default()
-    };
-    let mut new = crate::grpc::read_refund(&admin(), &request).unwrap();
-    new.terms = refund::Terms::Staff;
-    let mut refund =
-        service.store.request_refund(&new, Lease::new(cinema.clock.now()), cinema.clock.now()).await.unwrap();
-    while refund.state != state {
-        refund = service.refunds.saga().step(&refund).await.unwrap();
     }
-    refund.id.uuid()
 }
 
 /// Runs the process and waits for its death.

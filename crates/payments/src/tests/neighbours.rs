@@ -26,9 +26,9 @@ use moviebooking_proto::{
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
-/// When every showtime starts: three hours after a test begins.
-pub(super) fn start() -> jiff::Timestamp {
-    "2026-11-22T21:00:00Z".parse().unwrap()
+/// When the showtime starts of a ticket that is issued now: in three hours.
+pub(super) fn start(now: jiff::Timestamp) -> jiff::Timestamp {
+    now + jiff::SignedDuration::from_hours(3)
 }
 
 /// How one call fails.
@@ -309,7 +309,7 @@ impl TicketsInternal for Tickets {
                     seat: seat.label.clone(),
                     state: TicketState::Valid.into(),
                     price: seat.price.clone(),
-                    start_time: Some(moviebooking_fields::time::to_wire(start())),
+                    start_time: Some(moviebooking_fields::time::to_wire(start(self.clock.now()))),
                     refund_policy: *self.policy.lock().unwrap(),
                     ..Ticket::default()
                 }));

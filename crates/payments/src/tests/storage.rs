@@ -9,9 +9,9 @@ use moviebooking_store::{both_engines, sql};
 use super::world::{World, customer};
 use crate::{
     charge::ChargeError,
+    kind::Kind,
     payment::{Event, Payment},
-    runner::Saga as _,
-    saga::{Checkout, State},
+    saga::State,
     store::{LEASE, Lease},
 };
 
@@ -76,7 +76,7 @@ both_engines! {
         let (world, buyer) = (World::new(db).await, customer());
         let bill = world.bill(&world.hold(&buyer, &[500]), "tok_approve");
         let payment = begin(&world, &buyer, &bill).await.unwrap();
-        let leases = world.service.store.leases(Checkout::TABLE);
+        let leases = world.service.store.leases(Kind::Checkout);
         let id = payment.id.uuid();
         let claim = async || {
             let now = world.clock.now();

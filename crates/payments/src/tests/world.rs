@@ -132,6 +132,7 @@ pub(super) struct World {
     pub(super) tickets: Tickets,
     limits: Limits,
     keys: AtomicUsize,
+    showtimes: AtomicUsize,
 }
 
 impl World {
@@ -157,8 +158,8 @@ impl World {
             clock: Arc::clone(&clock),
         };
         let service = replica(limits, &db, &at_bank, &clock, &faults, &reservations, &tickets);
-        let keys = AtomicUsize::new(0);
-        Self { service, db, bank, at_bank, clock, faults, reservations, tickets, limits, keys }
+        let (keys, showtimes) = (AtomicUsize::new(0), AtomicUsize::new(1));
+        Self { service, db, bank, at_bank, clock, faults, reservations, tickets, limits, keys, showtimes }
     }
 
     /// A second process of the service, on the same database.
@@ -197,6 +198,16 @@ impl World {
         format!("key-{}", self.keys.fetch_add(1, Ordering::SeqCst))
     }
 
+    /// The showtime of the holds that are made now.
+    pub(super) fn showtime(&self) -> ShowtimeId {
+        ShowtimeId::from(Uuid::from_u128(self.showtimes.load(Ordering::SeqCst) as u128))
+    }
+
+    /// Has the next holds made for another showtime.
+    pub(super) fn another_showtime(&self) {
+        self.showtimes.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Seats that `buyer` holds for ten minutes, at these prices in euro cents: A1, A2, …
     pub(super) fn hold(&self, buyer: &Caller, prices: &[i64]) -> String {
         let id = ReservationId::new(self.clock.now()).to_string();
@@ -210,7 +221,7 @@ impl World {
         let expires = self.clock.now() + SignedDuration::from_mins(10);
         let reservation = Reservation {
             id: id.clone(),
-            showtime_id: ShowtimeId::from(Uuid::from_u128(9)).to_string(),
+            showtime_id: self.showtime().to_string(),
             user_id: buyer.user().unwrap().id.to_string(),
             theater_id: theater().to_string(),
             state: ReservationState::Active.into(),
