@@ -31,6 +31,8 @@ pub(crate) struct Payment {
     pub(crate) refunded: i64,
     pub(crate) reserved: i64,
     pub(crate) currency: String,
+    /// What tickets were worth that were exchanged for those of this payment.
+    pub(crate) carried_in: i64,
     /// Whether something is left to do.
     pub(crate) due: bool,
     /// What it bought.
@@ -100,7 +102,7 @@ impl Books {
     pub(crate) async fn read(of: &Databases) -> Result<Self, StoreError> {
         let mut bought = bought(of).await?;
         let mut payments = BTreeMap::new();
-        for row in sql("SELECT id, reservation_id, state, amount, refunded, refund_reserved, currency, due_at FROM payments")
+        for row in sql("SELECT id, reservation_id, state, amount, refunded, refund_reserved, currency, carried_in, due_at FROM payments")
             .fetch_all(&of.payments)
             .await?
         {
@@ -185,6 +187,7 @@ fn payment(row: &Row, bought: &mut BTreeMap<Uuid, Vec<Bought>>) -> Result<Paymen
         refunded: row.get("refunded")?,
         reserved: row.get("refund_reserved")?,
         currency: row.get("currency")?,
+        carried_in: row.get("carried_in")?,
         due: row.get::<Option<Timestamp>>("due_at")?.is_some(),
         bought: bought.remove(&id).unwrap_or_default(),
     })

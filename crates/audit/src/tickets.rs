@@ -49,7 +49,7 @@ fn payment_has_its_tickets(
     }
     let price: i64 = payment.bought.iter().map(|bought| bought.price).sum();
     let refunded = payment.refunded == payment.amount;
-    let complete = !payment.bought.is_empty() && price == payment.amount;
+    let complete = !payment.bought.is_empty() && price == payment.amount + payment.carried_in;
     found.must(complete || refunded, PaidIsTicketed, || {
         format!(
             "payment {id} of {} has {} tickets worth {price}, and {} were refunded",

@@ -2,14 +2,20 @@
 //!
 //! The seats stay held meanwhile, as long as a hold may last. The provider is asked every few seconds, and at once when
 //! its webhook comes or the buyer repeats the request. A buyer who does not confirm while the seats are held has
-//! declined: the provider makes sure that they cannot confirm any more, and nothing is taken.
+//! declined: the provider makes sure that they cannot confirm any more, and nothing is taken. So has one who cancels, and
+//! at once: the seats are then held for them to pay in another way.
 
 use jiff::{SignedDuration, Timestamp};
-use moviebooking_proto::Reason;
+use moviebooking_auth::Caller;
+use moviebooking_domain::id::PaymentId;
+use moviebooking_proto::{Problem, Reason};
+use moviebooking_store::StoreError;
 
 use crate::{
+    Service,
     payment::Payment,
     provider::{Authorisation, Found, Order},
+    read::not_found,
     saga::{Checkout, Effect},
     step::{Failure, StepError},
 };
@@ -22,6 +28,8 @@ const MARGIN: SignedDuration = SignedDuration::from_mins(2);
 const LONGEST: SignedDuration = SignedDuration::from_mins(30);
 /// Why a payment is declined that was not confirmed.
 const EXPIRED: &str = "confirmation_expired";
+/// Why a payment is declined whose buyer has cancelled it.
+const CANCELLED: &str = "confirmation_cancelled";
 
 impl Checkout {
     /// Looks whether the buyer has confirmed, and keeps the seats for them while they have not.
@@ -67,6 +75,35 @@ impl Checkout {
             Err(StepError::Refused(failure)) => Err(StepError::Later(format!("not withdrawn: {failure:?}"))),
             Err(later) => Err(later),
         }
+    }
+}
+
+impl Service {
+    /// Cancels a payment that waits for its buyer, for them, and answers once it is declined. Again: nothing changes.
+    pub(crate) async fn cancel(&self, caller: &Caller, id: PaymentId) -> Result<Payment, Problem> {
+        let payment = self.store.payment(id).await?.filter(|payment| payment.visible_to(caller));
+        let payment = payment.ok_or_else(|| not_found("payment_id"))?;
+        if !caller.is(payment.user_id) {
+            return Err(Problem::new(Reason::PermissionDenied, "Only the buyer of a payment cancels it."));
+        }
+        if let Some(withdrawing) = self.withdraw(id).await? {
+            return Ok(self.checkout.finish(withdrawing).await?);
+        }
+        let payment = self.store.payment(id).await?.ok_or_else(|| not_found("payment_id"))?;
+        if payment.failure.as_ref().is_some_and(|failure| failure.code == CANCELLED) {
+            return Ok(self.checkout.follow(payment).await?);
+        }
+        Err(Problem::new(
+            Reason::FailedPrecondition,
+            "Only a payment that waits for its buyer's confirmation can be cancelled.",
+        )
+        .meta("state", payment.state.name()))
+    }
+
+    /// Turns a payment round that waits for its buyer, whose lease is then the caller's. None when it does not wait.
+    pub(crate) async fn withdraw(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
+        let failure = Failure { reason: Reason::PaymentDeclined, code: CANCELLED.to_owned() };
+        self.store.withdraw(id, &failure, self.clock.now()).await
     }
 }
 

@@ -6,10 +6,11 @@ use moviebooking_fields as fields;
 use moviebooking_proto::{
     Problem,
     payments::v1::{
-        self as wire, ChargeRequest, CompensatePaymentRequest, ExchangeRequest, GetPaymentRequest,
-        GetShowtimeRefundsRequest, ListPaymentsRequest, ListPaymentsResponse, PaymentState,
-        ReceiveWebhookRequest, RefundRequest, RefundShowtimeRequest, ResumePaymentRequest, ShowtimeRefunds,
-        WebhookReceipt, payments_internal_server::PaymentsInternal, payments_service_server::PaymentsService,
+        self as wire, CancelPaymentRequest, ChargeRequest, CompensatePaymentRequest, ExchangeRequest,
+        GetPaymentRequest, GetShowtimeRefundsRequest, ListPaymentsRequest, ListPaymentsResponse,
+        PaymentState, ReceiveWebhookRequest, RefundRequest, RefundShowtimeRequest, ResumePaymentRequest,
+        ShowtimeRefunds, WebhookReceipt, payments_internal_server::PaymentsInternal,
+        payments_service_server::PaymentsService,
     },
 };
 use moviebooking_store::idempotency::Request as Keyed;
@@ -106,6 +107,15 @@ impl PaymentsService for Service {
         let caller = Caller::of(&request);
         let refund = read_refund(&caller, request.get_ref())?;
         let payment = self.refund(&caller, refund).await.map_err(Problem::from)?;
+        Ok(Response::new(to_wire(payment, Vec::new())))
+    }
+
+    async fn cancel_payment(
+        &self,
+        request: Request<CancelPaymentRequest>,
+    ) -> Result<Response<wire::Payment>, Status> {
+        let id = fields::id("payment_id", &request.get_ref().payment_id)?;
+        let payment = self.cancel(&Caller::of(&request), id).await?;
         Ok(Response::new(to_wire(payment, Vec::new())))
     }
 
@@ -288,7 +298,8 @@ fn to_wire_state(state: State) -> PaymentState {
         State::Exchanging | State::Captured => PaymentState::Captured,
         State::Completed => PaymentState::Completed,
         State::Declined => PaymentState::Declined,
-        State::Freeing
+        State::Withdrawing
+        | State::Freeing
         | State::Voiding
         | State::Returning
         | State::Repaying

@@ -7,9 +7,14 @@
 //! |---|---|
 //! | `provider_holds` | what the provider holds of buyers' money without having taken it; zero when nothing is under way |
 //! | `buyer_holds` | the same with the other sign: whose it is |
-//! | `provider_receivable` | what the provider has taken and not given back: what it owes the theater, before its fees |
-//! | `sales` | what was sold (negative, as income is) |
+//! | `provider_receivable` | what the provider has taken and neither given back nor kept: what it owes the theater |
+//! | `sales` | what was sold (negative, as income is), but for what is in `return_fees` |
+//! | `return_fees` | what was kept of the prices of returned tickets (negative) |
 //! | `refunds` | what was paid back |
+//! | `provider_fees` | what the provider has kept for itself |
+//!
+//! What the provider keeps is known from its own list alone, so it is booked when that is read (`reconcile.rs`), and in the
+//! currency in which the provider keeps it.
 
 mod read;
 mod wire;
@@ -31,8 +36,12 @@ named! {
         ProviderReceivable = "provider_receivable",
         /// Income.
         Sales = "sales",
+        /// Income from returned tickets.
+        ReturnFees = "return_fees",
         /// What was paid back.
         Refunds = "refunds",
+        /// What the provider keeps.
+        ProviderFees = "provider_fees",
     }
 }
 
@@ -45,8 +54,8 @@ pub(crate) enum Movement {
     Captured,
     /// The provider let go of what it held, if it did hold something.
     Voided,
-    /// The provider paid it back.
-    Refunded(RefundId),
+    /// The provider paid it back, and so many minor units are kept of the prices of its tickets.
+    Refunded { refund: RefundId, fee: i64 },
 }
 
 /// Money that moved, in minor units of the payment's currency.
@@ -62,42 +71,46 @@ pub(crate) struct Posting {
     pub(crate) movement: &'static str,
     pub(crate) debit: Account,
     pub(crate) credit: Account,
+    pub(crate) amount: i64,
     pub(crate) refund: Option<RefundId>,
 }
 
 /// The names of movements that providers list as well.
 pub(crate) const CAPTURED: &str = "captured";
 pub(crate) const REFUNDED: &str = "refunded";
+/// What providers list with these.
+pub(crate) const PROVIDER_FEE: &str = "provider_fee";
+/// What is kept of the prices of returned tickets.
+pub(crate) const FEE_KEPT: &str = "fee_kept";
 
-const HOLD: Posting = Posting {
-    movement: "authorised",
-    debit: Account::ProviderHolds,
-    credit: Account::BuyerHolds,
-    refund: None,
-};
-const RELEASE: Posting = Posting {
-    movement: "released",
-    debit: Account::BuyerHolds,
-    credit: Account::ProviderHolds,
-    refund: None,
-};
-const TAKE: Posting =
-    Posting { movement: CAPTURED, debit: Account::ProviderReceivable, credit: Account::Sales, refund: None };
-const GIVE_BACK: Posting = Posting {
-    movement: REFUNDED,
-    debit: Account::Refunds,
-    credit: Account::ProviderReceivable,
-    refund: None,
-};
-
-impl Movement {
+impl Moved {
     /// What is booked for it. The release of a void is booked only against a hold.
     pub(crate) fn postings(self) -> Vec<Posting> {
-        match self {
-            Self::Authorised => vec![HOLD],
-            Self::Captured => vec![RELEASE, TAKE],
-            Self::Voided => vec![RELEASE],
-            Self::Refunded(refund) => vec![Posting { refund: Some(refund), ..GIVE_BACK }],
-        }
+        use Account::{BuyerHolds, ProviderHolds, ProviderReceivable, Refunds, ReturnFees, Sales};
+        let amount = self.amount;
+        let posting = |movement, debit, credit| Posting { movement, debit, credit, amount, refund: None };
+        let release = posting("released", BuyerHolds, ProviderHolds);
+        let mut postings = match self.how {
+            Movement::Authorised => vec![posting("authorised", ProviderHolds, BuyerHolds)],
+            Movement::Captured => vec![release, posting(CAPTURED, ProviderReceivable, Sales)],
+            Movement::Voided => vec![release],
+            Movement::Refunded { refund, fee } => {
+                let back = posting(REFUNDED, Refunds, ProviderReceivable);
+                let kept = Posting { amount: fee, ..posting(FEE_KEPT, Sales, ReturnFees) };
+                [back, kept].map(|posting| Posting { refund: Some(refund), ..posting }).to_vec()
+            }
+        };
+        // Nothing is booked for nothing.
+        postings.retain(|posting| posting.amount != 0);
+        postings
     }
+}
+
+/// What is booked for a fee of the provider's, in minor units; a negative one is a fee that it gave back.
+pub(crate) fn provider_fee(fee: i64, refund: Option<RefundId>) -> Posting {
+    let (debit, credit) = match fee {
+        0.. => (Account::ProviderFees, Account::ProviderReceivable),
+        _ => (Account::ProviderReceivable, Account::ProviderFees),
+    };
+    Posting { movement: PROVIDER_FEE, debit, credit, amount: fee.saturating_abs(), refund }
 }

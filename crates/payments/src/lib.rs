@@ -70,6 +70,8 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(5, "migrations/0005_parked_sagas.sql"),
     migration!(6, "migrations/0006_ledger.sql"),
     migration!(7, "migrations/0007_published_events.sql"),
+    migration!(8, "migrations/0008_woken_sagas.sql"),
+    migration!(9, "migrations/0009_immutable_ledger.sql"),
     LEASE_MIGRATION,
 ]);
 

@@ -62,7 +62,7 @@ pub(crate) fn happened(event: &Event, currency: Currency) {
     let Some(moved) = event.moved else { return };
     let counter = match moved.how {
         Movement::Captured => &CAPTURED,
-        Movement::Refunded(_) => &REFUNDED,
+        Movement::Refunded { .. } => &REFUNDED,
         Movement::Authorised | Movement::Voided => return,
     };
     let Ok(amount) = u64::try_from(moved.amount) else { return };

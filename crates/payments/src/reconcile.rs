@@ -3,8 +3,11 @@
 //! Both are asked for the same time. What one of them has and the other one has not, at that time, is looked for at all
 //! times before it counts as a difference: the ledger books a movement when its answer has arrived, which is after it
 //! happened, and long after if a process died in between.
+//!
+//! What the provider keeps for itself is known from its list alone, and [booked](book_fees) from there.
 
 mod command;
+mod fees;
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,6 +20,7 @@ use moviebooking_store::{Db, StoreError};
 use serde::Serialize;
 
 pub use command::Args;
+pub use fees::{Fee, book as book_fees};
 
 use crate::{
     ledger::{CAPTURED, Entry, Filter, REFUNDED},
@@ -53,6 +57,8 @@ pub struct Reconciliation {
     pub equal: usize,
     /// Movements that the provider has, of payments whose next step is to book them.
     pub under_way: usize,
+    /// Fees that the provider has kept for movements that both have, and that are not in the ledger yet.
+    pub new_fees: Vec<Fee>,
     /// All others, oldest first.
     pub differences: Vec<Difference>,
 }
@@ -63,7 +69,7 @@ pub struct Reconciliation {
 pub struct Difference {
     /// Which way they differ.
     pub kind: Kind,
-    /// "captured" or "refunded".
+    /// "captured", "refunded" or, for what the provider kept of these, "provider_fee".
     pub movement: &'static str,
     /// Our payment; nothing when the provider does not know of one.
     pub payment: Option<PaymentId>,
@@ -129,12 +135,17 @@ pub async fn reconcile(
         to,
         equal: 0,
         under_way: 0,
+        new_fees: Vec::new(),
         differences: Vec::new(),
     };
     let mut seen = HashSet::new();
+    let mut equal = Vec::new();
     for transaction in &listed {
-        comparison.judge_transaction(transaction, &booked, &mut seen, &mut result).await?;
+        let entry = comparison.judge_transaction(transaction, &booked, &mut seen, &mut result).await?;
+        equal.extend(entry.map(|entry| (transaction, entry)));
     }
+    result.equal = equal.len();
+    fees::compare(&comparison.store, equal, &mut result).await?;
     for (key, entry) in &booked {
         if !seen.contains(key) {
             comparison.judge_entry(entry, &mut result).await?;
@@ -183,13 +194,14 @@ impl Comparison<'_> {
         Ok(entries.into_iter().find(|entry| key_of(entry).as_ref() == Some(key)))
     }
 
+    /// Judges what is in the list. Answers the entry that says the same.
     async fn judge_transaction(
         &self,
         transaction: &Transaction,
         booked: &HashMap<Key, Entry>,
         seen: &mut HashSet<Key>,
         result: &mut Reconciliation,
-    ) -> Result<(), ReconcileError> {
+    ) -> Result<Option<Entry>, ReconcileError> {
         let (movement, refund) = match transaction.movement {
             Movement::Capture => (CAPTURED, None),
             Movement::Refund(refund) => (REFUNDED, refund),
@@ -205,13 +217,12 @@ impl Comparison<'_> {
                 };
                 if entry.is_none() && self.is_under_way(payment).await? {
                     result.under_way += 1;
-                    return Ok(());
+                    return Ok(None);
                 }
             }
         }
         if entry.as_ref().is_some_and(|entry| entry.amount == transaction.amount) {
-            result.equal += 1;
-            return Ok(());
+            return Ok(entry);
         }
         result.differences.push(Difference {
             kind: if entry.is_some() { Kind::AmountDiffers } else { Kind::MissingHere },
@@ -223,7 +234,7 @@ impl Comparison<'_> {
             transaction: Some(transaction.id.clone()),
             time: entry.map_or(transaction.time, |entry| entry.booked_at),
         });
-        Ok(())
+        Ok(None)
     }
 
     /// Judges what is in the ledger and not in the list.

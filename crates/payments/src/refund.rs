@@ -221,7 +221,7 @@ impl Saga for Refunding {
                 let paid = step.action == Action::PayBack;
                 let fee = Money::new(refund.fee, refund.amount.currency);
                 let detail = if paid && fee.minor > 0 { format!("{fee} were kept") } else { String::new() };
-                let how = Movement::Refunded(refund.id);
+                let how = Movement::Refunded { refund: refund.id, fee: refund.fee };
                 let moved = paid.then_some(Moved { how, amount: refund.amount.minor });
                 Event { kind: step.done.1, moved, detail }
             }

@@ -267,8 +267,8 @@ impl<S: Saga> Runner<S> {
             item = match self.step(&item).await {
                 Ok(next) => next,
                 Err(Halt::Waiting(pause)) => {
-                    let pausing = Lease::pausing(self.shared.clock.now(), pause);
-                    self.shared.leases.pause(item.id(), item.lease(), pausing).await?;
+                    let now = self.shared.clock.now();
+                    self.shared.leases.pause(item.id(), item.lease(), pause, now).await?;
                     return Ok(item);
                 }
                 Err(Halt::Lost) => return Err(Pending::InFlight),

@@ -16,7 +16,7 @@
 //! CREATED ──must be confirmed──▶ ACTION_REQUIRED ──await buyer──▶ AUTHORISED
 //!                                   │ declined, or not in time
 //!                                   ▼
-//!                                DECLINED
+//!                                DECLINED ◀──void── WITHDRAWING ◀── cancelled by the buyer, in ACTION_REQUIRED
 //! ```
 //!
 //! ACTION_REQUIRED is the one state in which nobody works on a payment (`confirmation.rs`): the provider's webhook, the
@@ -72,6 +72,8 @@ named! {
         Created = "CREATED",
         /// The buyer must confirm before the provider holds the money.
         ActionRequired = "ACTION_REQUIRED",
+        /// Cancelled by the buyer, who is to be kept from confirming.
+        Withdrawing = "WITHDRAWING",
         /// The provider holds the money.
         Authorised = "AUTHORISED",
         /// The seats are sold to this payment.
@@ -169,11 +171,12 @@ impl State {
         use State::{
             ActionRequired, Authorised, Captured, Completed, Confirmed, Created, Declined, Exchanging,
             Freeing, Offering, PartiallyRefunded, Recalling, RecallingExchanged, Refunded, Repaying,
-            Returning, SeekingAuthorisation, SeekingCapture, Voided, Voiding,
+            Returning, SeekingAuthorisation, SeekingCapture, Voided, Voiding, Withdrawing,
         };
         let (action, done, refused) = match self {
             Created => (Authorise, (Authorised, "authorised"), Some((Declined, "declined"))),
             ActionRequired => (AwaitBuyer, (Authorised, "authorised"), Some((Declined, "declined"))),
+            Withdrawing => (Void, (Declined, "withdrawn"), None),
             Authorised => (ConfirmSeats, (Confirmed, "seats_confirmed"), Some((Voiding, "seats_refused"))),
             Confirmed => (Capture, (Captured, "captured"), Some((Freeing, "capture_declined"))),
             Exchanging => {
@@ -214,7 +217,8 @@ impl State {
             Self::Confirmed => Some(Self::SeekingCapture),
             Self::Exchanging => Some(Self::RecallingExchanged),
             Self::Captured => Some(Self::Recalling),
-            Self::Freeing
+            Self::Withdrawing
+            | Self::Freeing
             | Self::Voiding
             | Self::Offering
             | Self::Returning
@@ -422,7 +426,7 @@ fn movement(action: Action, effect: &Effect, payment: &Payment) -> Option<Moveme
         (Action::Authorise | Action::AwaitBuyer | Action::FindAuthorisation, _) => Some(Movement::Authorised),
         (Action::Capture | Action::FindCapture, _) => Some(Movement::Captured),
         (Action::Void, _) => Some(Movement::Voided),
-        (Action::Repay, _) => Some(Movement::Refunded(RefundId::from(payment.id.uuid()))),
+        (Action::Repay, _) => Some(Movement::Refunded { refund: RefundId::from(payment.id.uuid()), fee: 0 }),
         (
             Action::ConfirmSeats
             | Action::IssueTickets

@@ -160,13 +160,19 @@ pub(crate) async fn transactions(db: &Db, query: &TransactionQuery) -> Result<Tr
     Ok(Transactions { transactions, next })
 }
 
+/// What the bank keeps of every capture for itself: one part in so many, rounded down.
+const FEE: i64 = 100;
+
 fn transaction(row: &Row) -> Result<Transaction, StoreError> {
     let id: String = row.get("idempotency_key")?;
     let refund_id = id.split_once(":refund:").and_then(|(_, refund)| Uuid::try_parse(refund).ok());
+    let amount = amount(row, "amount")?;
+    let fee = if refund_id.is_none() { amount.minor / FEE } else { 0 };
     Ok(Transaction {
         payment_id: row.get("payment_id")?,
         refund_id,
-        amount: amount(row, "amount")?,
+        fee: Amount { minor: fee, currency: amount.currency.clone() },
+        amount,
         time: row.get("created_at")?,
         id,
     })

@@ -99,6 +99,8 @@ pub struct Transaction {
     pub refund_id: Option<Uuid>,
     /// How much.
     pub amount: Amount,
+    /// What of it the bank keeps for itself: 1% of a capture, nothing of a refund.
+    pub fee: Amount,
     /// When.
     pub time: Timestamp,
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use crate::tx::Open;
 use crate::{Db, Engine, StoreError, Tx, sql};
@@ -15,7 +16,8 @@ pub struct Migration {
     pub version: i64,
     /// What it is about, for people.
     pub name: &'static str,
-    /// Its statements, for both engines.
+    /// Its statements, for both engines. What only an engine's own statements can say stands after the line
+    /// `-- [postgres]` or `-- [sqlite]`, to the next such line.
     pub sql: &'static str,
 }
 
@@ -124,7 +126,8 @@ impl Migrations {
             if !self.pending(&done)?.iter().any(|pending| pending.version == migration.version) {
                 continue;
             }
-            run_script(&mut tx, migration.sql).await.map_err(failed)?;
+            let statements = AssertSqlSafe(statements(migration.sql, tx.engine()));
+            run_script(&mut tx, statements).await.map_err(failed)?;
             sql(
                 "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
             )
@@ -222,12 +225,38 @@ async fn begin(db: &Db) -> Result<Tx, StoreError> {
     Ok(tx)
 }
 
+/// What of a migration's text is for this engine.
+fn statements(text: &str, engine: Engine) -> String {
+    let mut ours = true;
+    let is_ours = |line: &&str| {
+        match line.trim_end() {
+            "-- [postgres]" => ours = engine == Engine::Postgres,
+            "-- [sqlite]" => ours = engine == Engine::Sqlite,
+            _ => {}
+        }
+        ours
+    };
+    text.split_inclusive('\n').filter(is_ours).collect()
+}
+
 /// Several statements without values.
-async fn run_script(tx: &mut Tx, script: &'static str) -> Result<(), StoreError> {
+async fn run_script(tx: &mut Tx, script: impl SqlSafeStr) -> Result<(), StoreError> {
     let script = sqlx::raw_sql(script);
     match tx.open() {
         Open::Postgres(tx) => script.execute(tx.connection()?).await.map(drop)?,
         Open::Sqlite(tx) => script.execute(&mut **tx).await.map(drop)?,
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_engine_has_its_own_statements_besides_the_common_ones() {
+        let text = "A;\n-- [postgres]\nB;\nC;\n-- [sqlite]\nD;\n";
+        assert_eq!(statements(text, Engine::Postgres), "A;\n-- [postgres]\nB;\nC;\n");
+        assert_eq!(statements(text, Engine::Sqlite), "A;\n-- [sqlite]\nD;\n");
+    }
 }

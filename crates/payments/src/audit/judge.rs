@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    ledger::{Account, CAPTURED, Entry, REFUNDED},
+    ledger::{Account, CAPTURED, Entry, FEE_KEPT, PROVIDER_FEE, REFUNDED},
     payment::Payment,
     saga::State,
 };
@@ -47,6 +47,7 @@ const fn whereabouts(state: State) -> Whereabouts {
     match state {
         State::Created
         | State::ActionRequired
+        | State::Withdrawing
         | State::Declined
         | State::Offering
         | State::Voided
@@ -64,6 +65,11 @@ const fn whereabouts(state: State) -> Whereabouts {
         | State::Refunded
         | State::PartiallyRefunded => Whereabouts::Taken,
     }
+}
+
+/// Whether an amount of its own is booked, beside that of the event.
+fn is_fee(entry: &Entry) -> bool {
+    entry.movement == FEE_KEPT || entry.movement == PROVIDER_FEE
 }
 
 impl Facts {
@@ -90,7 +96,9 @@ impl Facts {
         let mut booked: BTreeMap<i64, Vec<&Entry>> = BTreeMap::new();
         for entry in &self.ledger {
             booked.entry(entry.seq).or_default().push(entry);
-            if entry.amount.currency != self.payment.amount.currency
+            // A provider keeps its fees in the currency in which it settles.
+            let foreign = entry.amount.currency != self.payment.amount.currency;
+            if foreign && entry.movement != PROVIDER_FEE
                 || entry.provider != self.payment.provider
                 || entry.theater != self.payment.theater_id
             {
@@ -99,7 +107,8 @@ impl Facts {
         }
         for event in &self.events {
             let entries = booked.remove(&event.seq).unwrap_or_default();
-            if entries.iter().any(|entry| entry.amount.minor != event.amount) {
+            let mut moved = entries.iter().filter(|entry| !is_fee(entry));
+            if moved.any(|entry| entry.amount.minor != event.amount) {
                 wrong.push(format!(
                     "event {} moved {}, and another amount is booked",
                     event.seq, event.amount
@@ -132,6 +141,10 @@ impl Facts {
         }
         if returned != payment.refunded {
             wrong.push(format!("{} were refunded, and {returned} in the ledger", payment.refunded));
+        }
+        let kept = self.sum(FEE_KEPT);
+        if kept != payment.fees {
+            wrong.push(format!("{} were kept as fees, and {kept} in the ledger", payment.fees));
         }
         let refunds = match payment.state {
             // What it carried from tickets that were exchanged may have been paid back by their own payment.

@@ -248,13 +248,15 @@ fn transaction(moved: wire::Transaction) -> Result<Transaction, ProviderError> {
         Some(refund) => Movement::Refund(Some(refund.into())),
         None => Movement::Capture,
     };
-    let currency = moved.amount.currency.parse().map_err(unknown)?;
+    let money = |amount: wire::Amount| -> Result<Money, ProviderError> {
+        Ok(Money::new(amount.minor, amount.currency.parse().map_err(unknown)?))
+    };
     Ok(Transaction {
         id: moved.id,
         payment: Some(moved.payment_id.into()),
         movement,
-        amount: Money::new(moved.amount.minor, currency),
-        fee: None,
+        amount: money(moved.amount)?,
+        fee: Some(money(moved.fee)?),
         time: moved.time,
     })
 }

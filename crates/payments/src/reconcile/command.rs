@@ -7,7 +7,7 @@ use moviebooking_domain::clock::Clock;
 use moviebooking_serve::StartError;
 use moviebooking_store::{Db, StoreError};
 
-use super::{Difference, Kind, ReconcileError, Reconciliation, Sum, reconcile};
+use super::{Difference, Kind, ReconcileError, Reconciliation, Sum, book_fees, reconcile};
 use crate::provider::Provider;
 
 /// What is compared, and how it is told.
@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Compares, and writes the result to standard output.
+    /// Compares, books the fees that are new, and writes the result to standard output.
     ///
     /// # Errors
     /// 1 when there are differences, 64 when no time is left to compare, 69 when the provider or the database does not
@@ -39,6 +39,7 @@ impl Args {
             return Err(StartError::usage(format!("--from {from} is not before --to {to}")));
         }
         let result = reconcile(db, provider, from, to).await.map_err(failed)?;
+        book_fees(db, &result, clock.now()).await.map_err(|error| failed(error.into()))?;
         let mut out = std::io::stdout();
         // Nobody reading any more does not change the result.
         let _ = if self.json { write_json(&mut out, &result) } else { write_table(&mut out, &result) };
@@ -76,11 +77,11 @@ fn write_json(out: &mut impl Write, result: &Reconciliation) -> std::io::Result<
 }
 
 fn write_table(out: &mut impl Write, result: &Reconciliation) -> std::io::Result<()> {
-    let Reconciliation { provider, from, to, equal, under_way, differences } = result;
+    let Reconciliation { provider, from, to, equal, under_way, new_fees, differences } = result;
     if !differences.is_empty() {
         let line = |out: &mut dyn Write, cells: [&str; 6]| {
             let [kind, movement, ledger, there, time, what] = cells;
-            writeln!(out, "{kind:<14}  {movement:<8}  {ledger:>14}  {there:>14}  {time:<20}  {what}")
+            writeln!(out, "{kind:<14}  {movement:<12}  {ledger:>14}  {there:>14}  {time:<20}  {what}")
         };
         line(out, ["difference", "movement", "ledger", provider, "time", "payment, refund, transaction"])?;
         for difference in differences {
@@ -96,8 +97,9 @@ fn write_table(out: &mut impl Write, result: &Reconciliation) -> std::io::Result
     }
     writeln!(
         out,
-        "{from} to {to}: {equal} movements equal, {under_way} under way, {} different",
-        differences.len()
+        "{from} to {to}: {equal} movements equal, {under_way} under way, {} different; {} fees of {provider} booked",
+        differences.len(),
+        new_fees.len()
     )
 }
 

@@ -72,7 +72,7 @@ fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
     now.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// The leases on the rows of one table with the columns `id`, `lease`, `due_at`, `attempts` and `updated_at`.
+/// The leases on the rows of one table with the columns `id`, `lease`, `due_at`, `attempts`, `woken` and `updated_at`.
 #[derive(Clone, Debug)]
 pub(crate) struct Leases {
     pub(super) db: Db,
@@ -120,30 +120,44 @@ impl Leases {
 
     /// Gives the row back after a step that could not be done, to be tried again after a pause.
     pub(crate) async fn postpone(&self, id: Uuid, lease: Lease, now: Timestamp) -> Result<(), StoreError> {
-        let mut update = sql("UPDATE ");
-        update.push(self.kind.table()).push(" SET lease = NULL, due_at = ").push_bind(lease.after_pause(now));
-        update.push(" WHERE id = ").push_bind(id).push(" AND lease = ").push_bind(lease.token);
-        update.execute(&self.db).await.map(drop)
+        self.give_back(id, lease, lease.after_pause(now), lease.attempts, now).await
     }
 
-    /// Replaces the lease that who calls holds.
-    pub(crate) async fn pause(&self, id: Uuid, held: Lease, by: Lease) -> Result<(), StoreError> {
+    /// Gives the row back until somebody outside has done something, to be looked at again after this pause.
+    pub(crate) async fn pause(
+        &self,
+        id: Uuid,
+        lease: Lease,
+        pause: SignedDuration,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.give_back(id, lease, later(now, pause), 0, now).await
+    }
+
+    /// Gives the row back until `due`, or at once to whoever comes when something was told of it while it was held.
+    async fn give_back(
+        &self,
+        id: Uuid,
+        lease: Lease,
+        due: Timestamp,
+        attempts: i64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut update = sql("UPDATE ");
-        update
-            .push(self.kind.table())
-            .push(" SET lease = ")
-            .push_bind(by.token)
-            .push(", due_at = ")
-            .push_bind(by.due_at);
-        update.push(", attempts = ").push_bind(by.attempts);
-        update.push(" WHERE id = ").push_bind(id).push(" AND lease = ").push_bind(held.token);
+        update.push(self.kind.table()).push(" SET lease = NULL, attempts = ").push_bind(attempts);
+        update.push(", due_at = CASE WHEN woken THEN ").push_bind(now).push(" ELSE ").push_bind(due);
+        update.push(" END, woken = FALSE WHERE id = ").push_bind(id);
+        update.push(" AND lease = ").push_bind(lease.token);
         update.execute(&self.db).await.map(drop)
     }
 
     fn claiming(&self, now: Timestamp) -> Sql {
         let mut claim = sql("UPDATE ");
         claim.push(self.kind.table()).push(" SET lease = ").push_bind(Uuid::new_v4());
-        claim.push(", due_at = ").push_bind(later(now, LEASE)).push(", attempts = attempts + 1");
+        claim
+            .push(", due_at = ")
+            .push_bind(later(now, LEASE))
+            .push(", attempts = attempts + 1, woken = FALSE");
         claim
     }
 }

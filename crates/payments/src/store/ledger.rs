@@ -1,16 +1,19 @@
-//! The ledger's rows. Nothing changes or deletes one.
+//! The ledger's rows. Nothing changes or deletes one, which the database refuses.
 
 use jiff::Timestamp;
 use moviebooking_domain::{
     id::{PaymentId, RefundId},
-    money::Money,
+    money::{Currency, Money},
 };
-use moviebooking_store::{Row, StoreError, Tx, sql};
+use moviebooking_store::{Row, Sql, StoreError, Tx, sql};
 
 use super::{Store, currency, parsed};
-use crate::ledger::{Balance, Entry, Filter, Moved, Movement};
+use crate::ledger::{Balance, Entry, Filter, Moved, Movement, PROVIDER_FEE, Posting, provider_fee};
 
-/// Books what an event of a payment moved. Nothing is booked for nothing.
+/// Where a provider's fee stands among the lines of the event that it is for: after those that were booked with it.
+const FEE_LINE: i64 = 9;
+
+/// Books what an event of a payment moved.
 pub(super) async fn book(
     tx: &mut Tx,
     payment: PaymentId,
@@ -18,26 +21,38 @@ pub(super) async fn book(
     now: Timestamp,
     moved: Moved,
 ) -> Result<(), StoreError> {
-    if moved.amount == 0 || moved.how == Movement::Voided && !is_held(tx, payment).await? {
+    if moved.how == Movement::Voided && !is_held(tx, payment).await? {
         return Ok(());
     }
-    for (posting, line) in moved.how.postings().iter().zip(1_i64..) {
-        sql("INSERT INTO ledger (payment_id, seq, line, booked_at, movement, theater_id, provider, currency, \
-             debit, credit, amount, refund_id) \
-             SELECT id, $2, $3, $4, $5, theater_id, provider, currency, $6, $7, $8, $9 FROM payments WHERE id = $1")
-        .bind(payment)
-        .bind(seq)
-        .bind(line)
-        .bind(now)
-        .bind(posting.movement)
-        .bind(posting.debit.name())
-        .bind(posting.credit.name())
-        .bind(moved.amount)
-        .bind(posting.refund.map(RefundId::uuid))
-        .execute(&mut *tx)
-        .await?;
+    for (posting, line) in moved.postings().iter().zip(1_i64..) {
+        insert(payment, seq, line, now, posting, None).execute(&mut *tx).await?;
     }
     Ok(())
+}
+
+/// The statement that writes a row once, in the payment's currency unless another one is given.
+fn insert(
+    payment: PaymentId,
+    seq: i64,
+    line: i64,
+    now: Timestamp,
+    posting: &Posting,
+    currency: Option<Currency>,
+) -> Sql {
+    sql("INSERT INTO ledger (payment_id, seq, line, booked_at, movement, theater_id, provider, currency, \
+         debit, credit, amount, refund_id) \
+         SELECT id, $2, $3, $4, $5, theater_id, provider, COALESCE($10, currency), $6, $7, $8, $9 \
+         FROM payments WHERE id = $1 ON CONFLICT DO NOTHING")
+    .bind(payment)
+    .bind(seq)
+    .bind(line)
+    .bind(now)
+    .bind(posting.movement)
+    .bind(posting.debit.name())
+    .bind(posting.credit.name())
+    .bind(posting.amount)
+    .bind(posting.refund.map(RefundId::uuid))
+    .bind(currency.map(|currency| currency.code().to_owned()))
 }
 
 async fn is_held(tx: &mut Tx, payment: PaymentId) -> Result<bool, StoreError> {
@@ -46,6 +61,24 @@ async fn is_held(tx: &mut Tx, payment: PaymentId) -> Result<bool, StoreError> {
 }
 
 impl Store {
+    /// Books a provider's fee for what `entry` has booked, unless one was booked for it.
+    pub(crate) async fn book_fee(&self, entry: &Entry, fee: Money, now: Timestamp) -> Result<(), StoreError> {
+        let posting = provider_fee(fee.minor, entry.refund);
+        let insert = insert(entry.payment, entry.seq, FEE_LINE, now, &posting, Some(fee.currency));
+        insert.execute(&self.db).await.map(drop)
+    }
+
+    /// The providers' fees of payments, whenever they were booked.
+    pub(crate) async fn booked_fees(
+        &self,
+        payments: impl IntoIterator<Item = PaymentId>,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let mut query = sql("SELECT * FROM ledger WHERE movement = ");
+        query.push_bind(PROVIDER_FEE);
+        query.push(" AND payment_id IN ").push_list(payments);
+        query.fetch_all(&self.db).await?.iter().map(Entry::read).collect()
+    }
+
     /// Rows of the ledger, oldest first.
     pub(crate) async fn ledger_entries(&self, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
         let mut query = sql("SELECT * FROM ledger WHERE TRUE");
@@ -76,7 +109,7 @@ impl Store {
     }
 }
 
-fn narrow(query: &mut moviebooking_store::Sql, filter: &Filter) {
+fn narrow(query: &mut Sql, filter: &Filter) {
     if let Some(theater) = filter.theater {
         query.push(" AND theater_id = ").push_bind(theater);
     }

@@ -63,10 +63,11 @@ impl Store {
     }
 }
 
-/// Makes an unfinished payment due that nobody works on. True when there was one.
+/// Makes an unfinished payment due or, while somebody works on it, lets them leave it due. True when there was one.
 async fn wake(tx: &mut Tx, provider: &str, payment: PaymentId, now: Timestamp) -> Result<bool, StoreError> {
-    let woken = sql("UPDATE payments SET due_at = $3 \
-         WHERE id = $1 AND provider = $2 AND lease IS NULL AND due_at IS NOT NULL")
+    let woken = sql("UPDATE payments SET woken = lease IS NOT NULL, \
+         due_at = CASE WHEN lease IS NULL THEN $3 ELSE due_at END \
+         WHERE id = $1 AND provider = $2 AND due_at IS NOT NULL")
     .bind(payment)
     .bind(provider)
     .bind(now)

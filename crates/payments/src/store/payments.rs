@@ -1,15 +1,18 @@
 //! What a checkout writes.
 
+use jiff::Timestamp;
 use moviebooking_domain::id::PaymentId;
 use moviebooking_proto::payments::v1::Offer;
 use moviebooking_store::{Row, StoreError, Tx, Value, retry, sql};
 use prost::Message as _;
 use secrecy::ExposeSecret as _;
 
-use super::{Store, append, exchanges, rows::encode_offers};
+use super::{Lease, Store, append, exchanges, rows::encode_offers};
 use crate::{
     metrics,
     payment::{BoughtTicket, Event, Payment},
+    saga::State,
+    step::Failure,
 };
 
 impl Store {
@@ -25,6 +28,43 @@ impl Store {
                 metrics::happened(event, payment.amount.currency);
             }
             Ok(begun)
+        })
+        .await
+    }
+
+    /// Turns a payment round that waits for its buyer, whoever works on it: they have lost it. Its lease is the caller's.
+    /// None when it does not wait for its buyer.
+    pub(crate) async fn withdraw(
+        &self,
+        id: PaymentId,
+        failure: &Failure,
+        now: Timestamp,
+    ) -> Result<Option<Payment>, StoreError> {
+        retry(|| async {
+            let mut tx = self.db.begin().await?;
+            let lease = Lease::new(now);
+            let row = sql("UPDATE payments SET state = $3, version = version + 1, updated_at = $4, \
+                 failure_reason = $5, failure_code = $6, action_url = NULL, action_secret = NULL, confirm_by = NULL, \
+                 lease = $7, due_at = $8, attempts = $9 \
+                 WHERE id = $1 AND state = $2 AND due_at IS NOT NULL RETURNING *")
+            .bind(id)
+            .bind(State::ActionRequired.name())
+            .bind(State::Withdrawing.name())
+            .bind(now)
+            .bind(failure.reason.name())
+            .bind(&failure.code)
+            .bind(lease.token)
+            .bind(lease.due_at)
+            .bind(lease.attempts)
+            .fetch_optional(&mut tx)
+            .await?;
+            let Some(row) = row else { return Ok(None) };
+            let payment = Payment::read(&row)?;
+            let event = Event { kind: "cancellation_requested", moved: None, detail: String::new() };
+            append(&mut tx, id, row.get("version")?, now, &event).await?;
+            tx.commit().await?;
+            metrics::happened(&event, payment.amount.currency);
+            Ok(Some(payment))
         })
         .await
     }
@@ -96,7 +136,8 @@ async fn update(tx: &mut Tx, before: &Payment, after: &Payment) -> Result<Option
     let failure = after.failure.as_ref();
     sql("UPDATE payments SET state = $4, version = version + 1, updated_at = $5, payment_token = $6, \
          failure_reason = $7, failure_code = $8, refunded = $9, refund_reserved = $10, completed_at = $11, \
-         holds_reservation = $12, lease = $13, due_at = $14, attempts = $15, provider_reference = $16, \
+         holds_reservation = $12, lease = $13, attempts = $15, \
+         due_at = CASE WHEN woken AND $20 THEN $5 ELSE $14 END, woken = woken AND NOT $20, provider_reference = $16, \
          action_url = $17, action_secret = $18, confirm_by = $19 \
          WHERE id = $1 AND state = $2 AND lease = $3 RETURNING version")
     .bind(before.id)
@@ -118,6 +159,8 @@ async fn update(tx: &mut Tx, before: &Payment, after: &Payment) -> Result<Option
     .bind(after.confirmation.as_ref().map(|confirmation| confirmation.action.url.as_str()))
     .bind(action_secret(after))
     .bind(after.confirmation.as_ref().and_then(|confirmation| confirmation.until))
+    // What was told while it was held is looked at as soon as it is not.
+    .bind(after.lease.token.is_none() && after.lease.due_at.is_some())
     .fetch_optional(tx)
     .await
 }

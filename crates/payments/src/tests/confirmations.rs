@@ -1,13 +1,20 @@
 //! Payments that their buyer has to confirm.
 
+use std::sync::atomic::Ordering;
+
 use http::StatusCode;
 use jiff::SignedDuration;
+use moviebooking_auth::Caller;
 use moviebooking_domain::clock::Clock as _;
 use moviebooking_proto::{
     Reason,
-    payments::v1::{GetPaymentRequest, Payment, PaymentState, payments_service_server::PaymentsService as _},
+    payments::v1::{
+        CancelPaymentRequest, GetPaymentRequest, Payment, PaymentState,
+        payments_service_server::PaymentsService as _,
+    },
 };
 use moviebooking_store::both_engines;
+use tonic::Status;
 use tonic_types::StatusExt as _;
 
 use super::{
@@ -20,7 +27,14 @@ fn page(payment: &Payment) -> String {
     payment.buyer_action.as_ref().unwrap().url.clone()
 }
 
-fn decline_code(outcome: Result<Payment, tonic::Status>) -> String {
+impl World {
+    async fn cancel_payment(&self, caller: &Caller, id: &str) -> Result<Payment, Status> {
+        let message = CancelPaymentRequest { payment_id: id.to_owned() };
+        self.service.cancel_payment(request(caller, &message)).await.map(tonic::Response::into_inner)
+    }
+}
+
+fn decline_code(outcome: Result<Payment, Status>) -> String {
     assert_eq!(reason(&outcome), Some(Reason::PaymentDeclined));
     outcome.unwrap_err().get_details_error_info().unwrap().metadata["decline_code"].clone()
 }
@@ -71,6 +85,82 @@ both_engines! {
         assert_eq!(decline_code(world.charge(&buyer, &bill).await), "confirmation_declined");
         let paid = world.charge(&buyer, &world.bill(&reservation, "tok_approve")).await.unwrap();
         assert_eq!(paid.state(), PaymentState::Completed);
+        world.check().await;
+    }
+
+    async fn who_cancels_pays_in_another_way_at_once(db: Db) {
+        let (world, buyer) = (World::new(db).await, customer());
+        // Also when they had confirmed a moment before.
+        for confirmed in [false, true] {
+            let reservation = world.hold(&buyer, &[900]);
+            let bill = world.bill(&reservation, "tok_confirm");
+            let waiting = world.charge(&buyer, &bill).await.unwrap();
+            if confirmed {
+                assert_eq!(world.decide(&page(&waiting), "approve").await, StatusCode::OK);
+            }
+            for _ in 0..2 {
+                let cancelled = world.cancel_payment(&buyer, &waiting.id).await.unwrap();
+                assert_eq!((cancelled.state(), cancelled.buyer_action), (PaymentState::Declined, None));
+            }
+            assert_eq!(world.decide(&page(&waiting), "approve").await, StatusCode::GONE);
+            assert_eq!(decline_code(world.charge(&buyer, &bill).await), "confirmation_cancelled");
+            let paid = world.charge(&buyer, &world.bill(&reservation, "tok_approve")).await.unwrap();
+            assert_eq!(paid.state(), PaymentState::Completed);
+        }
+        world.check().await;
+    }
+
+    async fn who_cancels_while_a_worker_looks_has_cancelled(db: Db) {
+        let (world, buyer) = (World::new(db).await, customer());
+        let waiting = world.charge(&buyer, &world.bill(&world.hold(&buyer, &[900]), "tok_confirm")).await.unwrap();
+        world.decide(&page(&waiting), "approve").await;
+        world.clock.advance(SignedDuration::from_secs(5));
+        world.faults.next("look_up", Fault::Late, 1);
+        let worker = tokio::spawn({
+            let service = world.service.clone();
+            async move { service.tick().await }
+        });
+        while world.faults.late.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        // The worker has been told that the buyer has confirmed.
+        let cancelled = world.cancel_payment(&buyer, &waiting.id).await.unwrap();
+        assert_eq!(cancelled.state(), PaymentState::Declined);
+        world.faults.gate.add_permits(1);
+        worker.await.unwrap().unwrap();
+        assert_eq!(world.payment(&waiting.id).await.state(), PaymentState::Declined);
+        world.settle().await;
+        world.check().await;
+    }
+
+    async fn only_what_waits_is_cancelled_and_only_by_its_buyer(db: Db) {
+        let (world, buyer) = (World::new(db).await, customer());
+        let waiting = world.charge(&buyer, &world.bill(&world.hold(&buyer, &[900]), "tok_confirm")).await.unwrap();
+        for (caller, expected) in
+            [(customer(), Reason::PaymentNotFound), (staff(), Reason::PermissionDenied), (admin(), Reason::PermissionDenied)]
+        {
+            assert_eq!(reason(&world.cancel_payment(&caller, &waiting.id).await), Some(expected));
+        }
+        assert_eq!(world.payment(&waiting.id).await.state(), PaymentState::ActionRequired);
+        let paid = world.paid(&buyer, &[900]).await;
+        assert_eq!(reason(&world.cancel_payment(&buyer, &paid.id).await), Some(Reason::FailedPrecondition));
+        let declined = world.bill(&world.hold(&buyer, &[900]), "tok_fraud");
+        assert!(world.charge(&buyer, &declined).await.is_err());
+        let declined = world.payment_for(&declined.reservation_id).await;
+        assert_eq!(reason(&world.cancel_payment(&buyer, &declined.id).await), Some(Reason::FailedPrecondition));
+    }
+
+    async fn a_cancellation_is_carried_out_however_long_the_provider_is_away(db: Db) {
+        let (world, buyer) = (World::new(db).await, customer());
+        for (fault, times) in [(Fault::Down, 3), (Fault::ReplyLost, 1)] {
+            let waiting = world.charge(&buyer, &world.bill(&world.hold(&buyer, &[900]), "tok_confirm")).await.unwrap();
+            world.faults.next("void", fault, times);
+            let first = world.cancel_payment(&buyer, &waiting.id).await;
+            assert_eq!(first.is_err(), fault == Fault::Down);
+            assert_eq!(world.decide(&page(&waiting), "approve").await == StatusCode::OK, fault == Fault::Down);
+            world.settle().await;
+            assert_eq!(world.cancel_payment(&buyer, &waiting.id).await.unwrap().state(), PaymentState::Declined);
+        }
         world.check().await;
     }
 

@@ -9,7 +9,7 @@ use moviebooking_store::{both_engines, sql};
 use super::{
     disturb::{Disturbance, disturb},
     neighbours::Fault,
-    steps::{self, Step, Way},
+    steps::{self, Step, Turn, Way},
     world::{World, admin, customer, staff},
 };
 use crate::{
@@ -50,8 +50,8 @@ async fn reach(world: &World, buyer: &Caller, state: State, way: &Way) -> Paymen
     let checkout = world.checkout();
     match way.turned {
         None => run_to(checkout, begun, state).await,
-        Some(turned) => {
-            let turned = turn_round(&world.service, run_to(checkout, begun, turned).await).await;
+        Some((turned, by)) => {
+            let turned = turn_round(&world.service, run_to(checkout, begun, turned).await, by).await;
             run_to(checkout, turned, state).await
         }
     }
@@ -118,8 +118,11 @@ async fn begin_refund(world: &World, buyer: &Caller) -> Refund {
     world.service.store.request_refund(&new, Lease::new(now), now).await.unwrap()
 }
 
-/// Has a checkout parked and turned round by an admin, and takes it up again.
-pub(super) async fn turn_round(service: &Service, left: Payment) -> Payment {
+/// Has a checkout turned round, and takes it up again.
+pub(super) async fn turn_round(service: &Service, left: Payment, by: Turn) -> Payment {
+    if let Turn::Buyer = by {
+        return service.withdraw(left.id).await.unwrap().unwrap();
+    }
     park(service, &left).await;
     service.compensate(&admin(), left.id).await.unwrap();
     let leases = service.store.leases(Kind::Checkout);

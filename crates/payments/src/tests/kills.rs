@@ -24,7 +24,7 @@ use super::{
     cinema::{Addresses, Cinema},
     crashes::{begin, run_to, turn_round},
     disturb::{Disturbance, disturb},
-    steps::{self, Step, Way},
+    steps::{self, Step, Turn, Way},
     world::{PATIENT, customer, euro, sandbox_bank},
 };
 use crate::{
@@ -230,11 +230,11 @@ async fn bring_checkout_to(
             cinema.take(&customer(), &hold).await;
             None
         }
-        Some(_) => Some(State::Captured),
+        Some(_) => Some((State::Captured, Turn::Admin)),
         None => way.turned,
     };
-    if let Some(turned) = turned {
-        payment = turn_round(service, run_to(checkout, payment, turned).await).await;
+    if let Some((turned, by)) = turned {
+        payment = turn_round(service, run_to(checkout, payment, turned).await, by).await;
     }
     run_to(checkout, payment, state).await
 }

@@ -13,18 +13,19 @@ use moviebooking_proto::{
         GetLedgerBalancesRequest, LedgerBalance, LedgerEntry, ListLedgerEntriesRequest,
         ledger_service_server::LedgerService as _,
     },
+    theaters::v1::RefundPolicy,
 };
-use moviebooking_store::{Db, both_engines, sql};
+use moviebooking_store::{Db, Engine, both_engines, sql};
 use uuid::Uuid;
 
 use super::{
     neighbours::Fault,
-    world::{World, admin, customer, request, staff, theater},
+    world::{World, admin, customer, euro, request, staff, theater},
 };
 use crate::{
     audit::audit,
     grpc::read_charge,
-    reconcile::{Difference, Kind, Reconciliation, reconcile},
+    reconcile::{Difference, Kind, Reconciliation, book_fees, reconcile},
     runner::Saga as _,
     saga::State,
 };
@@ -92,6 +93,19 @@ fn kinds(result: &Reconciliation) -> Vec<(Kind, &'static str, Option<i64>, Optio
         (*kind, *movement, amount(ledger), amount(provider))
     };
     result.differences.iter().map(kind).collect()
+}
+
+/// Lets the ledger be changed, as a person with all rights could.
+async fn unguarded(db: &Db) {
+    let statements: &[&str] = match db.engine() {
+        Engine::Postgres => &["ALTER TABLE ledger DISABLE TRIGGER USER"],
+        Engine::Sqlite => {
+            &["DROP TRIGGER ledger_rows_are_not_changed", "DROP TRIGGER ledger_rows_are_not_deleted"]
+        }
+    };
+    for statement in statements {
+        sql(statement).execute(db).await.unwrap();
+    }
 }
 
 async fn rows(db: &Db) -> Vec<String> {
@@ -176,12 +190,22 @@ both_engines! {
     async fn what_moved_before_there_was_a_ledger_is_booked_the_same(db: Db) {
         let world = World::new(db).await;
         world.history_of_all_kinds().await;
+        world.policy(Some(RefundPolicy { until_minutes_before_start: 60, fee_basis_points: 1_000, fee_minor: 0 }));
+        let (buyer, by) = (customer(), staff());
+        let returned = world.paid(&buyer, &[1000, 500]).await;
+        world.refund(&buyer, &world.by_tickets(&returned, &[0])).await.unwrap();
+        world.clock.advance(jiff::SignedDuration::from_secs(1));
+        world.refund(&by, &world.by_amount(&returned, 10)).await.unwrap();
         let booked = rows(&world.db).await;
-        assert!(!booked.is_empty());
+        assert!(booked.iter().any(|row| row.contains("fee_kept")));
+        unguarded(&world.db).await;
         sql("DELETE FROM ledger").execute(&world.db).await.unwrap();
-        let migration = include_str!("../../migrations/0006_ledger.sql");
-        for statement in migration.split_inclusive(";\n").filter(|statement| statement.contains("INSERT INTO")) {
-            sql(statement).execute(&world.db).await.unwrap();
+        for migration in
+            [include_str!("../../migrations/0006_ledger.sql"), include_str!("../../migrations/0009_immutable_ledger.sql")]
+        {
+            for statement in migration.split_inclusive(";\n").filter(|statement| statement.contains("INSERT INTO")) {
+                sql(statement).execute(&world.db).await.unwrap();
+            }
         }
         assert_eq!(rows(&world.db).await, booked);
     }
@@ -243,8 +267,71 @@ both_engines! {
         world.check().await;
     }
 
+    async fn the_database_refuses_to_change_what_is_booked(db: Db) {
+        let world = World::new(db).await;
+        world.paid(&customer(), &[700]).await;
+        let booked = rows(&world.db).await;
+        let mut attempts = vec!["UPDATE ledger SET amount = amount + 1", "DELETE FROM ledger"];
+        if world.db.engine() == Engine::Postgres {
+            attempts.push("TRUNCATE ledger");
+        }
+        for attempt in attempts {
+            assert!(sql(attempt).execute(&world.db).await.is_err(), "{attempt}");
+        }
+        assert_eq!(rows(&world.db).await, booked);
+    }
+
+    async fn a_fee_that_is_kept_is_income_of_its_own(db: Db) {
+        let (world, buyer) = (World::new(db).await, customer());
+        world.policy(Some(RefundPolicy { until_minutes_before_start: 60, fee_basis_points: 1_000, fee_minor: 0 }));
+        let paid = world.paid(&buyer, &[1000, 500]).await;
+        world.refund(&buyer, &world.by_tickets(&paid, &[0])).await.unwrap();
+        let all = world.balances(GetLedgerBalancesRequest::default()).await;
+        assert_eq!(all.values().sum::<i64>(), 0);
+        let named = ["sales", "return_fees", "refunds", "provider_receivable"].map(|account| all[account]);
+        assert_eq!(named, [-1400, -100, 900, 600]);
+        let entries = world.entries(&paid.id).await;
+        let kept = entries.iter().find(|entry| entry.movement == "fee_kept").unwrap();
+        assert_eq!(kept.amount, Some(euro(100)));
+        let back = entries.iter().find(|entry| entry.movement == "refunded").unwrap();
+        assert_eq!(kept.refund_id, back.refund_id);
+        world.check().await;
+    }
+
+    async fn what_the_provider_keeps_is_booked_once_from_its_list(db: Db) {
+        let world = World::new(db).await;
+        world.history_of_all_kinds().await;
+        let (bank, ever) = (world.provider(), (Timestamp::UNIX_EPOCH, Timestamp::MAX));
+        let found = world.compared().await;
+        assert_eq!((found.new_fees.len(), found.differences.len()), (4, 0));
+        // Whoever else does the same meanwhile.
+        for _ in 0..2 {
+            book_fees(&world.db, &found, world.clock.now()).await.unwrap();
+        }
+        let again = reconcile(&world.db, &*bank, ever.0, ever.1).await.unwrap();
+        assert_eq!((again.equal, again.new_fees.len(), again.differences.len()), (7, 0, 0));
+        // 1% of 1900, 1900, 500 and 300.
+        let all = world.balances(GetLedgerBalancesRequest::default()).await;
+        assert_eq!((all["provider_fees"], all["provider_receivable"]), (46, 2800 - 46));
+        assert_eq!(all.values().sum::<i64>(), 0);
+        world.check().await;
+        // A fee that the bank lists with another amount later.
+        sql("UPDATE bank_operations SET amount = 600 WHERE operation = 'capture' AND amount = 500")
+            .execute(world.bank.db())
+            .await
+            .unwrap();
+        unguarded(&world.db).await;
+        sql("UPDATE ledger SET amount = 600 WHERE movement = 'captured' AND amount = 500")
+            .execute(&world.db)
+            .await
+            .unwrap();
+        let other = kinds(&world.compared().await);
+        assert_eq!(other, [(Kind::AmountDiffers, "provider_fee", Some(5), Some(6))]);
+    }
+
     async fn the_audit_finds_what_is_not_booked_as_it_happened(db: Db) {
         let world = World::new(db).await;
+        unguarded(&world.db).await;
         for (change, found) in [
             ("DELETE FROM ledger WHERE movement = 'captured'", "0 taken"),
             ("UPDATE ledger SET amount = amount - 1 WHERE movement = 'captured'", "another amount"),
@@ -253,6 +340,7 @@ both_engines! {
             ("DELETE FROM payment_tickets", "were ordered"),
             ("DELETE FROM payment_events WHERE kind = 'captured'", "never happened"),
             ("UPDATE ledger SET provider = 'another'", "another account"),
+            ("UPDATE payments SET fees = 1", "kept as fees"),
         ] {
             world.paid(&customer(), &[700, 600]).await;
             assert_eq!(audit(&world.db).await.unwrap(), []);

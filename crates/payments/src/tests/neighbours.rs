@@ -3,7 +3,10 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use moviebooking_domain::{
@@ -42,6 +45,8 @@ pub(super) enum Fault {
     Refused(Reason),
     /// It waits until the gate is opened.
     Gate,
+    /// It has its effect, and its answer waits until the gate is opened.
+    Late,
 }
 
 /// The faults of the calls to come, by what is called.
@@ -50,11 +55,18 @@ pub(super) struct Faults {
     waiting: Mutex<HashMap<&'static str, VecDeque<Fault>>>,
     pub(super) calls: Mutex<HashMap<&'static str, usize>>,
     pub(super) gate: Semaphore,
+    /// How many answers have waited at the gate.
+    pub(super) late: AtomicUsize,
 }
 
 impl Faults {
     pub(super) fn none() -> Arc<Self> {
-        Arc::new(Self { waiting: Mutex::default(), calls: Mutex::default(), gate: Semaphore::new(0) })
+        Arc::new(Self {
+            waiting: Mutex::default(),
+            calls: Mutex::default(),
+            gate: Semaphore::new(0),
+            late: AtomicUsize::default(),
+        })
     }
 
     /// The next `times` calls of `call` fail.
@@ -82,6 +94,13 @@ impl Faults {
         }
         fault
     }
+
+    /// Keeps an answer back until the gate is opened.
+    pub(super) async fn hold<T>(&self, answer: T) -> T {
+        self.late.fetch_add(1, Ordering::SeqCst);
+        self.gate.acquire().await.unwrap().forget();
+        answer
+    }
 }
 
 /// Runs a handler under the faults of its call.
@@ -95,6 +114,7 @@ async fn answer<T>(
         Some(Fault::Down) => Err(down()),
         Some(Fault::Refused(reason)) => Err(Problem::new(reason, "refused by the test").into()),
         Some(Fault::ReplyLost) => effect().and_then(|_lost| Err(down())),
+        Some(Fault::Late) => faults.hold(effect().map(Response::new)).await,
         _ => effect().map(Response::new),
     }
 }

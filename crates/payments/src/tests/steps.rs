@@ -36,14 +36,23 @@ impl Step {
     }
 }
 
+/// Who turns a checkout round.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Turn {
+    /// An admin, when it is parked.
+    Admin,
+    /// The buyer, who cancels it.
+    Buyer,
+}
+
 /// How a checkout gets into a state, and where it then ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
     pub(super) token: &'static str,
     /// Which call is refused with what.
     pub(super) refusal: Option<(&'static str, Reason)>,
-    /// The state in which it is parked and turned round.
-    pub(super) turned: Option<State>,
+    /// The state in which it is turned round, and by whom.
+    pub(super) turned: Option<(State, Turn)>,
     /// Whether it is for an exchange.
     pub(super) exchange: bool,
     pub(super) end: State,
@@ -79,10 +88,14 @@ fn checkouts(state: &State) -> Vec<Step> {
 fn way_to(state: State) -> Option<Way> {
     let good = Way { token: "tok_approve", refusal: None, turned: None, exchange: false, end: Completed };
     let refused = |call, reason, end| Way { refusal: Some((call, reason)), end, ..good };
-    let turned = |at, end| Way { turned: Some(at), end, ..good };
+    let turned = |at, end| Way { turned: Some((at, Turn::Admin)), end, ..good };
     Some(match state {
         Created | State::Authorised | Confirmed | Captured => good,
         State::ActionRequired => Way { token: "tok_confirm", ..good },
+        State::Withdrawing => {
+            let turned = Some((State::ActionRequired, Turn::Buyer));
+            Way { token: "tok_confirm", turned, end: Declined, ..good }
+        }
         Exchanging => Way { exchange: true, ..good },
         State::Freeing | State::Voiding => Way { token: "tok_capture_fails", end: Voided, ..good },
         State::Offering => refused("confirm", Reason::HoldExpired, Voided),

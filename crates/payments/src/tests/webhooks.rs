@@ -1,6 +1,9 @@
 //! What the provider tells on its own.
 
+use std::sync::atomic::Ordering;
+
 use futures::future::join_all;
+use jiff::SignedDuration;
 use moviebooking_domain::clock::Clock as _;
 use moviebooking_proto::{
     Reason,
@@ -15,7 +18,10 @@ use moviebooking_sandbox_bank::{SIGNATURE_HEADER, wire};
 use moviebooking_store::{both_engines, sql};
 use tonic::{Request, Status};
 
-use super::world::{World, bank_secret, customer};
+use super::{
+    neighbours::Fault,
+    world::{World, bank_secret, customer},
+};
 
 fn event(id: &str, kind: &str, payment: &str) -> String {
     let event = wire::Event {
@@ -55,6 +61,34 @@ both_engines! {
         assert_eq!(receive(&world, told).await.unwrap(), Outcome::Applied);
         world.service.tick().await.unwrap();
         assert_eq!(world.payment(&waiting.id).await.state(), PaymentState::Completed);
+        world.check().await;
+    }
+
+    async fn one_that_comes_while_somebody_asks_is_acted_on_as_soon_as_they_are_done(db: Db) {
+        let (world, buyer) = (World::new(db).await, customer());
+        // A worker that has been told that the buyer has not confirmed, and one that then extends the hold.
+        for (number, (call, after)) in [("look_up", 5), ("keep", 9 * 60)].into_iter().enumerate() {
+            let bill = world.bill(&world.hold(&buyer, &[900]), "tok_confirm");
+            let waiting = world.charge(&buyer, &bill).await.unwrap();
+            world.clock.advance(SignedDuration::from_secs(after));
+            world.faults.next(call, Fault::Late, 1);
+            let worker = tokio::spawn({
+                let service = world.service.clone();
+                async move { service.tick().await }
+            });
+            while world.faults.late.load(Ordering::SeqCst) == number {
+                tokio::task::yield_now().await;
+            }
+            world.decide(&waiting.buyer_action.unwrap().url, "approve").await;
+            let told = signed(&world, &event(call, "payment.authorised", &waiting.id));
+            assert_eq!(receive(&world, told).await.unwrap(), Outcome::Applied);
+            world.faults.gate.add_permits(1);
+            worker.await.unwrap().unwrap();
+            assert_eq!(world.payment(&waiting.id).await.state(), PaymentState::ActionRequired, "{call}");
+            // No time passes.
+            world.service.tick().await.unwrap();
+            assert_eq!(world.payment(&waiting.id).await.state(), PaymentState::Completed, "{call}");
+        }
         world.check().await;
     }
 

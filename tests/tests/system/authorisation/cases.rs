@@ -155,6 +155,7 @@ pub(crate) async fn case(world: &World, rpc: &str) -> Option<Case> {
             world.system.staff().await.post(&format!("/showtimes/{showtime}/cancel"), json!({})).await.ok();
             (THEATER_STAFF, json!({"showtimeId": showtime}))
         }
+        "PaymentsService.CancelPayment" => ("UNANDD", json!({"paymentId": world.payment})),
         "PaymentsService.ResumePayment" | "PaymentsService.CompensatePayment" => {
             (ADMIN_ONLY, json!({"paymentId": world.payment}))
         }
