@@ -57,9 +57,8 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// The whole run, what fails fastest first. `Tests` contains `Schemathesis`, `GrpcWeb` and `Kube`; `Compose` is run by
-    /// name.
-    pub(crate) const ALL: [Self; 8] = [
+    /// The whole run, what fails fastest first. `Tests` contains `Schemathesis`, `GrpcWeb` and `Kube`.
+    pub(crate) const ALL: [Self; 9] = [
         Self::Fmt,
         Self::Edges,
         Self::Deny,
@@ -68,6 +67,7 @@ impl Step {
         Self::Generated,
         Self::Tests,
         Self::Chaos,
+        Self::Compose,
     ];
 
     /// The name on the command line.
