@@ -171,7 +171,7 @@ impl Saga for Cancellation {
         }
         let (updated_at, lease) = (self.clock.now(), Lease::default());
         let after = CancelledShowtime { state: step.done, updated_at, lease, ..showtime.clone() };
-        if self.store.advance_cancelled(showtime, &after).await? { Ok(after) } else { Err(Halt::Lost) }
+        if self.store.finish_cancelled(showtime, &after).await? { Ok(after) } else { Err(Halt::Lost) }
     }
 }
 

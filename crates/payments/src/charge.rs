@@ -91,7 +91,7 @@ impl Service {
             return Err(ChargeError::Mismatch { total, offered: charge.amount });
         }
         let payment = self.draft(buyer, &reservation, total, Some(charge.token.clone()), &charge.key)?;
-        let event = Event { kind: "created", moved: None, detail: String::new() };
+        let event = Event { kind: "created", ..Event::default() };
         if self.store.begin_payment(&payment, &event).await? {
             Ok(payment)
         } else {

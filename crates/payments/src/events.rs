@@ -1,38 +1,49 @@
-//! The history of payments as events.
+//! The history of payments, and of the refunds of cancelled showtimes, as events.
 
 use std::collections::BTreeMap;
 
 use moviebooking_domain::id::PaymentId;
-use moviebooking_events::{Batch, Event, Source};
+use moviebooking_events::{Batch, Event, Outbox, Source};
 use moviebooking_proto::{event::Event as Data, payments::v1 as wire};
 use moviebooking_store::{Db, StoreError};
+use prost::Message;
+use uuid::Uuid;
 
 use crate::store::{self, Told};
 
-/// The history as what a relay publishes.
+/// The history of payments, and what is told of cancelled showtimes, as what a relay publishes.
 #[derive(Clone, Copy, Debug)]
 pub struct History;
 
 impl Source for History {
-    /// The last event that was read, by payment.
-    type Receipt = BTreeMap<PaymentId, i64>;
+    /// The last event that was read, by payment, and the rows of the outbox.
+    type Receipt = (BTreeMap<PaymentId, i64>, Vec<Uuid>);
 
     async fn unpublished(&self, db: &Db, limit: i64) -> Result<Batch<Self::Receipt>, StoreError> {
-        let found = store::unpublished(db, limit).await?;
-        let rows = found.len();
-        let mut receipt = BTreeMap::new();
-        let mut events = Vec::with_capacity(rows);
-        for (payment, number, told) in found {
-            receipt.insert(payment, number);
-            if let Some(told) = told {
-                events.extend(event(&told)?);
+        let Batch { mut events, receipt: showtimes, mut rows } = Outbox.unpublished(db, limit).await?;
+        let mut payments = BTreeMap::new();
+        let left = limit - i64::try_from(rows).unwrap_or(limit);
+        if left > 0 {
+            let found = store::unpublished(db, left).await?;
+            rows += found.len();
+            for (payment, number, told) in found {
+                payments.insert(payment, number);
+                if let Some(told) = told {
+                    events.extend(event(&told)?);
+                }
             }
         }
-        Ok(Batch { events, receipt, rows })
+        Ok(Batch { events, receipt: (payments, showtimes), rows })
     }
 
-    async fn published(&self, db: &Db, receipt: Self::Receipt) -> Result<(), StoreError> {
-        store::published(db, &receipt).await
+    async fn published(&self, db: &Db, (payments, showtimes): Self::Receipt) -> Result<(), StoreError> {
+        if !showtimes.is_empty() {
+            Outbox.published(db, showtimes).await?;
+        }
+        if !payments.is_empty() {
+            store::published(db, &payments).await?;
+        }
+        Ok(())
     }
 }
 
@@ -48,15 +59,29 @@ fn event(told: &Told) -> Result<Option<Event>, StoreError> {
         "tickets_issued" => of(told, &wire::PaymentCompleted { payment }),
         "voided" => of(told, &wire::PaymentVoided { payment, reason: reason.clone() }),
         "parked" => of(told, &wire::PaymentParked { payment }),
-        "refund_requested" => of(told, &wire::PaymentRefundRequested { payment }),
+        "refund_requested" => of(told, &wire::PaymentRefundRequested { payment, refund: about(told)? }),
         "refunded" => {
             let refunded = told.moved.map(moviebooking_fields::to_money);
-            of(told, &wire::PaymentRefunded { payment, refunded })
+            of(told, &wire::PaymentRefunded { payment, refunded, refund: about(told)? })
         }
-        "refund_refused" => of(told, &wire::PaymentRefundRefused { payment }),
+        "refund_refused" => of(told, &wire::PaymentRefundRefused { payment, refund: about(told)? }),
+        "exchange_requested" => of(told, &wire::PaymentExchangeRequested { payment, exchange: about(told)? }),
+        "tickets_exchanged" => of(told, &wire::PaymentExchanged { payment, exchange: about(told)? }),
+        // The payment for the new tickets has a step of this name, which is of no interest outside.
+        "exchange_refused" if told.about.is_some() => {
+            of(told, &wire::PaymentExchangeRefused { payment, exchange: about(told)? })
+        }
+        "exchange_undone" => of(told, &wire::PaymentExchangeReversed { payment, exchange: about(told)? }),
+        "seats_offered" => of(told, &wire::PaymentSeatsOffered { payment, offers: told.offers.clone() }),
         _ => return Ok(None),
     };
     event.map(Some)
+}
+
+/// What else it is about; none of an event of before this was kept.
+fn about<M: Message + Default>(told: &Told) -> Result<Option<M>, StoreError> {
+    let decoded = told.about.as_deref().map(M::decode).transpose();
+    decoded.map_err(|error| StoreError::Corrupt { column: "facts".to_owned(), source: error.into() })
 }
 
 fn of(told: &Told, data: &impl Data) -> Result<Event, StoreError> {

@@ -36,7 +36,7 @@ use std::{sync::Arc, time::Duration};
 
 use moviebooking_auth::ServiceLink;
 use moviebooking_domain::clock::SharedClock;
-use moviebooking_events::LEASE_MIGRATION;
+use moviebooking_events::{LEASE_MIGRATION, outbox};
 use moviebooking_proto::payments::v1::{
     ledger_service_server::LedgerServiceServer, payments_internal_server::PaymentsInternalServer,
     payments_service_server::PaymentsServiceServer,
@@ -72,7 +72,9 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(7, "migrations/0007_published_events.sql"),
     migration!(8, "migrations/0008_woken_sagas.sql"),
     migration!(9, "migrations/0009_immutable_ledger.sql"),
+    migration!(10, "migrations/0010_event_facts.sql"),
     LEASE_MIGRATION,
+    outbox::MIGRATION,
 ]);
 
 /// How often an idle worker looks for work.

@@ -5,7 +5,12 @@ use moviebooking_domain::{
     id::{PaymentId, RefundId, ReservationId, ShowtimeId, TheaterId, TicketId, UserId},
     money::Money,
 };
-use moviebooking_proto::{Reason, payments::v1::Offer, tickets::v1::IssueTicketsRequest};
+use moviebooking_proto::{
+    Reason,
+    payments::v1::{ExchangeFacts, Offer, RefundFacts},
+    tickets::v1::IssueTicketsRequest,
+};
+use prost::Message as _;
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -213,7 +218,7 @@ pub(crate) struct ReturnTerms {
 }
 
 /// Something that happens to a payment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Event {
     /// In the past tense.
     pub(crate) kind: &'static str,
@@ -221,6 +226,28 @@ pub(crate) struct Event {
     pub(crate) moved: Option<Moved>,
     /// For people; never a secret.
     pub(crate) detail: String,
+    /// What else it is about, for those outside.
+    pub(crate) about: About,
+}
+
+/// What an event is about besides the payment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum About {
+    #[default]
+    Nothing,
+    Refund(RefundFacts),
+    Exchange(ExchangeFacts),
+}
+
+impl About {
+    /// As it is kept.
+    pub(crate) fn encode(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Nothing => None,
+            Self::Refund(facts) => Some(facts.encode_to_vec()),
+            Self::Exchange(facts) => Some(facts.encode_to_vec()),
+        }
+    }
 }
 
 /// Something that happened to a payment.

@@ -20,9 +20,11 @@ mod request;
 use jiff::Timestamp;
 use moviebooking_domain::{
     clock::SharedClock,
-    id::{PaymentId, RefundId, ReservationId},
+    id::{PaymentId, RefundId, ReservationId, TicketId},
     money::Money,
 };
+use moviebooking_fields as fields;
+use moviebooking_proto::payments::v1::RefundFacts;
 use moviebooking_store::{Row, StoreError};
 use uuid::Uuid;
 
@@ -151,6 +153,18 @@ impl Refund {
     }
 }
 
+impl Refund {
+    /// What events tell of it and of the tickets that it takes back.
+    pub(crate) fn facts(&self, tickets: &[TicketId]) -> RefundFacts {
+        RefundFacts {
+            refund_id: self.id.to_string(),
+            amount: Some(fields::to_money(self.amount)),
+            fee_kept: Some(fields::to_money(Money::new(self.fee, self.amount.currency))),
+            ticket_ids: tickets.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
 /// A refund's parties.
 pub(crate) struct Refunding {
     pub(crate) store: Store,
@@ -223,14 +237,14 @@ impl Saga for Refunding {
                 let detail = if paid && fee.minor > 0 { format!("{fee} were kept") } else { String::new() };
                 let how = Movement::Refunded { refund: refund.id, fee: refund.fee };
                 let moved = paid.then_some(Moved { how, amount: refund.amount.minor });
-                Event { kind: step.done.1, moved, detail }
+                Event { kind: step.done.1, moved, detail, ..Event::default() }
             }
             Err(StepError::Refused(failure)) => {
                 let Some((state, kind)) = step.refused else {
                     return Err(Halt::Later(format!("{:?} was refused: {failure:?}", step.action)));
                 };
                 after.state = state;
-                let event = Event { kind, moved: None, detail: failure.reason.name().to_owned() };
+                let event = Event { kind, detail: failure.reason.name().to_owned(), ..Event::default() };
                 if state == State::Refused {
                     after.failure = Some(failure);
                 }

@@ -62,14 +62,15 @@ async fn append(
     now: Timestamp,
     event: &Event,
 ) -> Result<(), StoreError> {
-    sql("INSERT INTO payment_events (payment_id, seq, happened_at, kind, amount, detail) \
-         VALUES ($1, $2, $3, $4, $5, $6)")
+    sql("INSERT INTO payment_events (payment_id, seq, happened_at, kind, amount, detail, facts) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)")
     .bind(payment)
     .bind(seq)
     .bind(now)
     .bind(event.kind)
     .bind(event.moved.map(|moved| moved.amount))
     .bind(&event.detail)
+    .bind(event.about.encode())
     .execute(&mut *tx)
     .await?;
     tx.announce_events();

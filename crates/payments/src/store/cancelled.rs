@@ -4,7 +4,10 @@ use moviebooking_domain::{
     id::{PaymentId, ShowtimeId},
     money::Money,
 };
-use moviebooking_store::{Row, StoreError, sql};
+use moviebooking_events::outbox;
+use moviebooking_fields::to_money;
+use moviebooking_proto::payments::v1::{ShowtimeRefunded, ShowtimeRefundsRequested};
+use moviebooking_store::{Executor, Row, StoreError, retry, sql};
 
 use super::{Lease, Store, currency, parsed};
 use crate::{
@@ -13,21 +16,33 @@ use crate::{
 };
 
 impl Store {
-    /// Adds a cancelled showtime, if it is not there already.
+    /// Adds a cancelled showtime, if it is not there already, and tells of it.
     pub(crate) async fn add_cancelled(&self, showtime: &CancelledShowtime) -> Result<(), StoreError> {
-        sql("INSERT INTO cancelled_showtimes (id, theater_id, state, created_at, updated_at, due_at, lease, attempts) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING")
-        .bind(showtime.id)
-        .bind(showtime.theater_id)
-        .bind(showtime.state.name())
-        .bind(showtime.created_at)
-        .bind(showtime.updated_at)
-        .bind(showtime.lease.due_at)
-        .bind(showtime.lease.token)
-        .bind(showtime.lease.attempts)
-        .execute(&self.db)
+        retry(|| async {
+            let mut tx = self.db.begin().await?;
+            let added = sql("INSERT INTO cancelled_showtimes \
+                 (id, theater_id, state, created_at, updated_at, due_at, lease, attempts) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING")
+            .bind(showtime.id)
+            .bind(showtime.theater_id)
+            .bind(showtime.state.name())
+            .bind(showtime.created_at)
+            .bind(showtime.updated_at)
+            .bind(showtime.lease.due_at)
+            .bind(showtime.lease.token)
+            .bind(showtime.lease.attempts)
+            .execute(&mut tx)
+            .await?;
+            if added == 1 {
+                let told = ShowtimeRefundsRequested {
+                    showtime_id: showtime.id.to_string(),
+                    theater_id: showtime.theater_id.to_string(),
+                };
+                outbox::append(&mut tx, showtime.created_at, showtime.id, &told).await?;
+            }
+            tx.commit().await
+        })
         .await
-        .map(drop)
     }
 
     /// A cancelled showtime.
@@ -36,26 +51,43 @@ impl Store {
         query.fetch_optional(&self.db).await?.as_ref().map(CancelledShowtime::read).transpose()
     }
 
-    /// Replaces `before` by `after`. False when `before` is no longer what the database has, or its lease was lost.
-    pub(crate) async fn advance_cancelled(
+    /// Writes down that all is paid back, and tells of it. False when `before` is no longer what the database has, or its
+    /// lease was lost.
+    pub(crate) async fn finish_cancelled(
         &self,
         before: &CancelledShowtime,
         after: &CancelledShowtime,
     ) -> Result<bool, StoreError> {
-        let updated =
-            sql("UPDATE cancelled_showtimes SET state = $4, updated_at = $5, lease = $6, due_at = $7, \
-             attempts = $8 WHERE id = $1 AND state = $2 AND lease = $3")
-            .bind(before.id)
-            .bind(before.state.name())
-            .bind(before.lease.token)
-            .bind(after.state.name())
-            .bind(after.updated_at)
-            .bind(after.lease.token)
-            .bind(after.lease.due_at)
-            .bind(after.lease.attempts)
-            .execute(&self.db)
-            .await?;
-        Ok(updated == 1)
+        retry(|| async {
+            let mut tx = self.db.begin().await?;
+            let updated =
+                sql("UPDATE cancelled_showtimes SET state = $4, updated_at = $5, lease = $6, due_at = $7, \
+                 attempts = $8 WHERE id = $1 AND state = $2 AND lease = $3")
+                .bind(before.id)
+                .bind(before.state.name())
+                .bind(before.lease.token)
+                .bind(after.state.name())
+                .bind(after.updated_at)
+                .bind(after.lease.token)
+                .bind(after.lease.due_at)
+                .bind(after.lease.attempts)
+                .execute(&mut tx)
+                .await?;
+            if updated == 0 {
+                return Ok(false);
+            }
+            let progress = progress(&mut tx, after.clone()).await?;
+            let told = ShowtimeRefunded {
+                showtime_id: after.id.to_string(),
+                theater_id: after.theater_id.to_string(),
+                payment_count: i32::try_from(progress.payments).unwrap_or(i32::MAX),
+                refunded: progress.refunded.map(to_money),
+            };
+            outbox::append(&mut tx, after.updated_at, after.id, &told).await?;
+            tx.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 
     /// Payments for a showtime with tickets that no refund takes back.
@@ -75,32 +107,36 @@ impl Store {
 
     /// How far the refunds of a cancelled showtime are.
     pub(crate) async fn progress(&self, showtime: CancelledShowtime) -> Result<Progress, StoreError> {
-        let mut query = sql("SELECT COUNT(*) FILTER (WHERE p.completed_at IS NOT NULL) AS payments, \
-             COUNT(*) FILTER (WHERE p.completed_at IS NOT NULL AND (p.open_tickets > 0 OR p.open_refunds > 0)) AS waiting, \
-             COUNT(*) FILTER (WHERE p.state IN ");
-        query.push_list(open_payments());
-        query.push(") AS checkouts, CAST(COALESCE(SUM(p.open_refunds), 0) AS BIGINT) AS refunds, \
-             CAST(COALESCE(SUM(p.refunded), 0) AS BIGINT) AS refunded, MIN(p.currency) AS currency FROM (\
-             SELECT q.state, q.completed_at, q.refunded, q.currency, \
-             (SELECT COUNT(*) FROM payment_tickets t WHERE t.payment_id = q.id AND t.refund_id IS NULL) AS open_tickets, \
-             (SELECT COUNT(*) FROM refunds r WHERE r.payment_id = q.id AND r.state IN ");
-        query.push_list(open_refunds()).push(") AS open_refunds FROM payments q WHERE q.showtime_id = ");
-        query.push_bind(showtime.id).push(") p");
-        let row = query.fetch_one(&self.db).await?;
-        let (checkouts, refunds): (u32, u32) = (row.get("checkouts")?, row.get("refunds")?);
-        let bought: Option<String> = row.get("currency")?;
-        let refunded = match bought {
-            Some(_) => Some(Money::new(row.get("refunded")?, currency(&row)?)),
-            None => None,
-        };
-        Ok(Progress {
-            showtime,
-            payments: row.get("payments")?,
-            waiting: row.get("waiting")?,
-            under_way: checkouts.saturating_add(refunds),
-            refunded,
-        })
+        progress(&self.db, showtime).await
     }
+}
+
+async fn progress(on: impl Into<Executor<'_>>, showtime: CancelledShowtime) -> Result<Progress, StoreError> {
+    let mut query = sql("SELECT COUNT(*) FILTER (WHERE p.completed_at IS NOT NULL) AS payments, \
+         COUNT(*) FILTER (WHERE p.completed_at IS NOT NULL AND (p.open_tickets > 0 OR p.open_refunds > 0)) AS waiting, \
+         COUNT(*) FILTER (WHERE p.state IN ");
+    query.push_list(open_payments());
+    query.push(") AS checkouts, CAST(COALESCE(SUM(p.open_refunds), 0) AS BIGINT) AS refunds, \
+         CAST(COALESCE(SUM(p.refunded), 0) AS BIGINT) AS refunded, MIN(p.currency) AS currency FROM (\
+         SELECT q.state, q.completed_at, q.refunded, q.currency, \
+         (SELECT COUNT(*) FROM payment_tickets t WHERE t.payment_id = q.id AND t.refund_id IS NULL) AS open_tickets, \
+         (SELECT COUNT(*) FROM refunds r WHERE r.payment_id = q.id AND r.state IN ");
+    query.push_list(open_refunds()).push(") AS open_refunds FROM payments q WHERE q.showtime_id = ");
+    query.push_bind(showtime.id).push(") p");
+    let row = query.fetch_one(on).await?;
+    let (checkouts, refunds): (u32, u32) = (row.get("checkouts")?, row.get("refunds")?);
+    let bought: Option<String> = row.get("currency")?;
+    let refunded = match bought {
+        Some(_) => Some(Money::new(row.get("refunded")?, currency(&row)?)),
+        None => None,
+    };
+    Ok(Progress {
+        showtime,
+        payments: row.get("payments")?,
+        waiting: row.get("waiting")?,
+        under_way: checkouts.saturating_add(refunds),
+        refunded,
+    })
 }
 
 impl CancelledShowtime {

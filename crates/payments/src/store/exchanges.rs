@@ -3,18 +3,19 @@
 
 use jiff::Timestamp;
 use moviebooking_domain::{
-    id::{PaymentId, RefundId},
+    id::{PaymentId, RefundId, TicketId},
     money::Money,
 };
+use moviebooking_proto::payments::v1::ExchangeFacts;
 use moviebooking_store::{StoreError, Tx, retry, sql};
 
 use super::{
     Lease, Store, append, lock_payment, payments,
-    refunds::{claim_tickets, give_up, insert, tickets},
+    refunds::{claim_tickets, give_up, insert, tickets, tickets_of},
 };
 use crate::{
     exchange::{ExchangeRefused, NewExchange, Terms, terms},
-    payment::{Event, Exchange, Key, Payment},
+    payment::{About, Event, Exchange, Key, Payment},
     refund::{Refund, State},
     saga,
 };
@@ -43,7 +44,8 @@ impl Store {
             if !payments::insert(&mut tx, &payment).await? {
                 return Err(ExchangeRefused::InProgress);
             }
-            append(&mut tx, payment.id, 1, now, &event("created", String::new())).await?;
+            let created = Event { kind: "created", ..Event::default() };
+            append(&mut tx, payment.id, 1, now, &created).await?;
             sql(
                 "UPDATE payments SET carried_out = carried_out + $2, refund_reserved = refund_reserved + $3 \
                  WHERE id = $1",
@@ -55,7 +57,7 @@ impl Store {
             .await?;
             insert(&mut tx, payment.id.uuid(), &refund, now).await?;
             claim_tickets(&mut tx, &refund, &new.tickets).await?;
-            let requested = event("exchange_requested", payment.id.to_string());
+            let requested = event("exchange_requested", payment.id, &new.tickets);
             append(&mut tx, old.id, locked.get("version")?, now, &requested).await?;
             tx.commit().await?;
             Ok(payment)
@@ -100,6 +102,7 @@ pub(super) async fn follow(
     let version = lock_payment(tx, exchange.of, now).await?.get("version")?;
     let row = sql("SELECT * FROM refunds WHERE id = $1").bind(exchange.refund).fetch_one(&mut *tx).await?;
     let mut refund = Refund::read(&row)?;
+    let exchanged = tickets_of(tx, &refund).await?;
     let kind = match (after.state, refund.state) {
         _ if voided => {
             refund.state = State::Exchanged;
@@ -137,7 +140,7 @@ pub(super) async fn follow(
     .bind(failure.map_or("", |failure| failure.code.as_str()))
     .execute(&mut *tx)
     .await?;
-    append(tx, exchange.of, version, now, &event(kind, after.id.to_string())).await
+    append(tx, exchange.of, version, now, &event(kind, after.id, &exchanged)).await
 }
 
 /// Has the payment `of` pay back what the tickets of a refund's payment that were exchanged from it were worth.
@@ -162,7 +165,12 @@ pub(super) async fn pay_back_carried(tx: &mut Tx, of: PaymentId, refund: &Refund
         lease: Lease::free(now),
     };
     insert(tx, refund.payment_id.uuid(), &share, now).await?;
-    let requested = event("refund_requested", "tickets that were exchanged were returned".to_owned());
+    let requested = Event {
+        kind: "refund_requested",
+        detail: "tickets that were exchanged were returned".to_owned(),
+        about: About::Refund(share.facts(&[])),
+        ..Event::default()
+    };
     append(tx, of, locked.get("version")?, now, &requested).await
 }
 
@@ -177,6 +185,12 @@ async fn take_over(tx: &mut Tx, payment: PaymentId, carried: i64, refunds: i64) 
         .map(drop)
 }
 
-fn event(kind: &'static str, detail: String) -> Event {
-    Event { kind, moved: None, detail }
+/// What happens to the payment for the old tickets.
+fn event(kind: &'static str, new_payment: PaymentId, tickets: &[TicketId]) -> Event {
+    let facts = ExchangeFacts {
+        new_payment_id: new_payment.to_string(),
+        ticket_ids: tickets.iter().map(ToString::to_string).collect(),
+    };
+    let (detail, about) = (new_payment.to_string(), About::Exchange(facts));
+    Event { kind, detail, about, ..Event::default() }
 }

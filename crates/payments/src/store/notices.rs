@@ -45,7 +45,7 @@ impl Store {
             let applied = match (&notice.happened, notice.payment) {
                 (Happened::Changed, Some(payment)) => wake(&mut tx, provider, payment, now).await?,
                 (Happened::RefundFailed { code, .. }, Some(payment)) => {
-                    let event = Event { kind: "refund_failed", moved: None, detail: code.clone() };
+                    let event = Event { kind: "refund_failed", detail: code.clone(), ..Event::default() };
                     note(&mut tx, provider, payment, now, &event).await?
                 }
                 _ => false,

@@ -39,7 +39,7 @@ impl Leases {
                 .bind(why)
                 .execute(&mut tx)
                 .await?;
-            let event = Event { kind: "parked", moved: None, detail: self.kind.table().to_owned() };
+            let event = Event { kind: "parked", detail: self.kind.table().to_owned(), ..Event::default() };
             append(&mut tx, payment, locked.get("version")?, now, &event).await?;
             tx.commit().await?;
             Ok(true)
@@ -81,7 +81,7 @@ impl Store {
                 update.push(" WHERE id = ").push_bind(row.get::<Uuid>("id")?);
                 update.execute(&mut tx).await?;
             }
-            let event = Event { kind: "resumed", moved: None, detail: format!("by {by}") };
+            let event = Event { kind: "resumed", detail: format!("by {by}"), ..Event::default() };
             append(&mut tx, payment, locked.get("version")?, now, &event).await?;
             tx.commit().await?;
             Ok(true)
@@ -122,7 +122,7 @@ impl Store {
             .bind(now)
             .execute(&mut tx)
             .await?;
-            let event = Event { kind: "compensation_requested", moved: None, detail: format!("by {by}") };
+            let event = Event { kind: "compensation_requested", detail: format!("by {by}"), ..Event::default() };
             append(&mut tx, payment.id, locked.get("version")?, now, &event).await?;
             tx.commit().await?;
             Ok(Compensated::Yes)

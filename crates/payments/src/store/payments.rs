@@ -60,7 +60,7 @@ impl Store {
             .await?;
             let Some(row) = row else { return Ok(None) };
             let payment = Payment::read(&row)?;
-            let event = Event { kind: "cancellation_requested", moved: None, detail: String::new() };
+            let event = Event { kind: "cancellation_requested", ..Event::default() };
             append(&mut tx, id, row.get("version")?, now, &event).await?;
             tx.commit().await?;
             metrics::happened(&event, payment.amount.currency);

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use moviebooking_domain::{id::PaymentId, money::Money};
-use moviebooking_proto::payments::v1::PaymentFacts;
+use moviebooking_proto::payments::v1::{Offer, PaymentFacts};
 use moviebooking_store::{Db, Row, StoreError, Value, sql};
 
-use super::currency;
+use super::{currency, rows::offers};
 
 /// Something that happened to a payment, as it is told outside.
 #[derive(Debug)]
@@ -21,6 +21,10 @@ pub(crate) struct Told {
     pub(crate) moved: Option<Money>,
     /// Why it was declined or voided, once it was.
     pub(crate) reason: String,
+    /// What else it is about, encoded; none of an event of before this was kept.
+    pub(crate) about: Option<Vec<u8>>,
+    /// What was offered, once it was.
+    pub(crate) offers: Vec<Offer>,
 }
 
 /// The first `limit` events that are not known to be published, those of a payment in their order. The number of a
@@ -32,9 +36,10 @@ pub(crate) async fn unpublished(
 ) -> Result<Vec<(PaymentId, i64, Option<Told>)>, StoreError> {
     let rows =
         sql("SELECT p.id, p.version, e.seq, e.happened_at, e.kind, e.amount AS moved, p.reservation_id, p.user_id, \
-         p.theater_id, p.showtime_id, p.amount, p.currency, p.provider, p.failure_reason \
+         p.theater_id, p.showtime_id, p.amount, p.currency, p.provider, p.failure_reason, e.facts, o.offers \
          FROM (SELECT * FROM payments WHERE version > published ORDER BY id LIMIT $1) p \
-         LEFT JOIN payment_events e ON e.payment_id = p.id AND e.seq > p.published ORDER BY p.id, e.seq LIMIT $1")
+         LEFT JOIN payment_events e ON e.payment_id = p.id AND e.seq > p.published \
+         LEFT JOIN payment_offers o ON o.payment_id = p.id ORDER BY p.id, e.seq LIMIT $1")
     .bind(limit)
         .fetch_all(db)
         .await?;
@@ -78,5 +83,10 @@ fn told(row: &Row, sequence: i64) -> Result<Told, StoreError> {
         },
         moved: row.get::<Option<i64>>("moved")?.map(|minor| Money::new(minor, currency)),
         reason: row.get("failure_reason")?,
+        about: row.get("facts")?,
+        offers: match row.get::<Option<Vec<u8>>>("offers")? {
+            Some(_) => offers(row)?,
+            None => Vec::new(),
+        },
     })
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Lease, Store, append, exchanges, lock_payment};
 use crate::{
     metrics,
-    payment::{BoughtTicket, Event, Payment, Returned},
+    payment::{About, BoughtTicket, Event, Payment, Returned},
     refund::{self, NewRefund, Refund, RefundRefused, State, Terms, plan},
 };
 
@@ -44,7 +44,12 @@ impl Store {
                 return Err(RefundRefused::KeyTaken);
             }
             claim_tickets(&mut tx, &refund, &plan.tickets).await?;
-            let event = Event { kind: "refund_requested", moved: None, detail: new.reason.clone() };
+            let event = Event {
+                kind: "refund_requested",
+                detail: new.reason.clone(),
+                about: About::Refund(refund.facts(&plan.tickets)),
+                ..Event::default()
+            };
             append(&mut tx, payment.id, locked.get("version")?, now, &event).await?;
             tx.commit().await?;
             metrics::happened(&event, refund.amount.currency);
@@ -65,7 +70,10 @@ impl Store {
             let mut tx = self.db.begin().await?;
             let locked = lock_payment(&mut tx, after.payment_id, after.updated_at).await?;
             let payment = Payment::read(&locked)?;
-            let mut after = after.clone();
+            let (mut after, mut event) = (after.clone(), event.clone());
+            if after.state.is_end() {
+                event.about = About::Refund(after.facts(&tickets_of(&mut tx, &after).await?));
+            }
             match after.state {
                 State::Refunded => {
                     after.after = Some(pay_back(&mut tx, payment, &after).await?);
@@ -80,9 +88,9 @@ impl Store {
             if !update(&mut tx, before, &after).await? {
                 return Ok(None);
             }
-            append(&mut tx, after.payment_id, locked.get("version")?, after.updated_at, event).await?;
+            append(&mut tx, after.payment_id, locked.get("version")?, after.updated_at, &event).await?;
             tx.commit().await?;
-            metrics::happened(event, after.amount.currency);
+            metrics::happened(&event, after.amount.currency);
             Ok(Some(after))
         })
         .await
@@ -101,6 +109,15 @@ async fn is_under_way(tx: &mut Tx, payment: PaymentId) -> Result<bool, StoreErro
     query.push_list(State::ALL.iter().filter(|state| !state.is_end()).map(|state| state.name()));
     query.push(" LIMIT 1");
     Ok(query.fetch_optional(tx).await?.is_some())
+}
+
+/// The tickets that a refund takes back.
+pub(super) async fn tickets_of(tx: &mut Tx, refund: &Refund) -> Result<Vec<TicketId>, StoreError> {
+    let query = sql(
+        "SELECT ticket_id FROM payment_tickets WHERE payment_id = $1 AND refund_id = $2 ORDER BY ordinal",
+    );
+    let rows = query.bind(refund.payment_id).bind(refund.id).fetch_all(tx).await?;
+    rows.iter().map(|row| row.get("ticket_id")).collect()
 }
 
 /// All tickets of a payment; those with a refund are marked.

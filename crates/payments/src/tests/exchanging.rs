@@ -49,7 +49,11 @@ impl World {
         }
     }
 
-    async fn exchange(&self, caller: &Caller, message: &ExchangeRequest) -> Result<Payment, Status> {
+    pub(super) async fn exchange(
+        &self,
+        caller: &Caller,
+        message: &ExchangeRequest,
+    ) -> Result<Payment, Status> {
         let answer = PaymentsService::exchange(&self.service, request(caller, message)).await;
         answer.map(tonic::Response::into_inner)
     }

@@ -25,7 +25,7 @@ async fn begin(
 }
 
 fn event() -> Event {
-    Event { kind: "noted", moved: None, detail: String::new() }
+    Event { kind: "noted", ..Event::default() }
 }
 
 both_engines! {
