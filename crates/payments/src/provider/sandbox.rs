@@ -1,5 +1,8 @@
 //! The sandbox bank, as another process or within this one: the same requests either way.
 
+#[cfg(test)]
+mod tests;
+
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
