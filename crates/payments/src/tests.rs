@@ -20,6 +20,7 @@ mod returns;
 mod steps;
 mod storage;
 mod telling;
+mod two_buyers;
 mod webhooks;
 mod world;
 

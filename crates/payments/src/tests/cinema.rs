@@ -17,8 +17,8 @@ use moviebooking_proto::{
     },
     payments::v1::{RefundShowtimeRequest, payments_internal_server::PaymentsInternal},
     reservations::v1::{
-        BestAvailable, CloseShowtimeRequest, CreateReservationRequest, Reservation,
-        reservations_internal_server::ReservationsInternal as _,
+        BestAvailable, CloseShowtimeRequest, CreateReservationRequest, GetReservationRequest, Reservation,
+        ReservationState, reservations_internal_server::ReservationsInternal as _,
         reservations_service_server::ReservationsService as _,
     },
     theaters::v1::{
@@ -30,7 +30,7 @@ use moviebooking_serve::{ConnectOptions, Link, LinkSlot, Server, bind};
 use moviebooking_store::testing::TestDb;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::service::Routes;
+use tonic::{Response, Status, service::Routes};
 use uuid::Uuid;
 
 use super::world::{admin, euro, request};
@@ -131,7 +131,7 @@ impl Cinema {
             tickets: serve(protected("tickets", tickets.routes()), &stop).await,
             secret: text,
         };
-        let (theater, movie) = found(&theaters, &movies).await;
+        let (theater, movie) = (theater(&theaters).await, film(&movies).await);
         Self {
             clock,
             addresses,
@@ -149,18 +149,27 @@ impl Cinema {
 
     /// A new showtime in three hours, in a hall of its own. Gives its id.
     pub(super) async fn showtime(&self) -> String {
+        self.schedule(self.movie.clone(), HALL).await
+    }
+
+    /// The only showtime of a movie, for one seat, A1. Gives its id.
+    pub(super) async fn showtime_for_one(&self) -> String {
+        self.schedule(film(&self.movies).await, (1, 1)).await
+    }
+
+    async fn schedule(&self, movie_id: String, (rows, seats): (u8, usize)) -> String {
         let by = admin();
         let key = || Uuid::new_v4().to_string();
         let hall = Hall { display_name: key(), ..Hall::default() };
         let message =
             CreateHallRequest { theater_id: self.theater.clone(), hall: Some(hall), request_id: key() };
         let hall = self.theaters.create_hall(request(&by, &message)).await.unwrap().into_inner();
-        let message =
-            PublishLayoutRequest { hall_id: hall.id.clone(), layout: Some(layout()), request_id: key() };
+        let layout = Some(layout(rows, seats));
+        let message = PublishLayoutRequest { hall_id: hall.id.clone(), layout, request_id: key() };
         self.theaters.publish_layout(request(&by, &message)).await.unwrap();
         let start = self.clock.now() + SignedDuration::from_hours(3);
         let showtime = Showtime {
-            movie_id: self.movie.clone(),
+            movie_id,
             hall_id: hall.id,
             start_time: Some(moviebooking_fields::time::to_wire(start)),
             prices: vec![CategoryPrice { category: "standard".to_owned(), price: Some(euro(900)) }],
@@ -190,6 +199,23 @@ impl Cinema {
         self.reservations.create_reservation(request(buyer, &message)).await.unwrap().into_inner()
     }
 
+    /// The seat of a showtime for one, if the buyer gets it.
+    pub(super) async fn hold_the_seat(&self, buyer: &Caller, showtime: &str) -> Result<Reservation, Status> {
+        let message = CreateReservationRequest {
+            showtime_id: showtime.to_owned(),
+            seats: vec!["A1".to_owned()],
+            request_id: Uuid::new_v4().to_string(),
+            ..CreateReservationRequest::default()
+        };
+        self.reservations.create_reservation(request(buyer, &message)).await.map(Response::into_inner)
+    }
+
+    /// What has become of a reservation.
+    pub(super) async fn state(&self, buyer: &Caller, reservation: &str) -> ReservationState {
+        let message = GetReservationRequest { id: reservation.to_owned() };
+        self.reservations.get_reservation(request(buyer, &message)).await.unwrap().into_inner().state()
+    }
+
     /// All databases, for the platform's audit.
     pub(super) fn databases(&self, payments: &TestDb, bank: &TestDb) -> Databases {
         let [reservations, payments, tickets, bank] =
@@ -217,13 +243,8 @@ async fn serve(routes: Routes, stop: &CancellationToken) -> SocketAddr {
     address
 }
 
-/// Makes a theater, which takes tickets back for a fee, and a movie. Gives their ids.
-async fn found(
-    theaters: &moviebooking_theaters::Service,
-    movies: &moviebooking_movies::Service,
-) -> (String, String) {
-    let by = admin();
-    let key = || Uuid::new_v4().to_string();
+/// Makes a theater, which takes tickets back for a fee. Gives its id.
+async fn theater(theaters: &moviebooking_theaters::Service) -> String {
     let policy =
         RefundPolicy { until_minutes_before_start: 60, fee_basis_points: 1_000, ..RefundPolicy::default() };
     let theater = Theater {
@@ -233,23 +254,26 @@ async fn found(
         refund_policy: Some(policy),
         ..Theater::default()
     };
-    let message = CreateTheaterRequest { theater: Some(theater), request_id: key() };
-    let theater = theaters.create_theater(request(&by, &message)).await.unwrap().into_inner();
+    let message = CreateTheaterRequest { theater: Some(theater), request_id: Uuid::new_v4().to_string() };
+    theaters.create_theater(request(&admin(), &message)).await.unwrap().into_inner().id
+}
+
+/// Makes a movie. Gives its id.
+async fn film(movies: &moviebooking_movies::Service) -> String {
     let movie = Movie {
-        title: "Der Himmel über Berlin".to_owned(),
+        title: format!("Der Himmel über Berlin {}", Uuid::new_v4()),
         running_time_minutes: Some(128),
         ..Movie::default()
     };
-    let message = CreateMovieRequest { movie: Some(movie), request_id: key() };
-    let movie = movies.create_movie(request(&by, &message)).await.unwrap().into_inner();
-    (theater.id, movie.id)
+    let message = CreateMovieRequest { movie: Some(movie), request_id: Uuid::new_v4().to_string() };
+    movies.create_movie(request(&admin(), &message)).await.unwrap().into_inner().id
 }
 
-fn layout() -> Layout {
+fn layout(rows: u8, seats: usize) -> Layout {
     let category = SeatCategory { name: "standard".to_owned(), color: "#336699".to_owned() };
     let row = |row: u8| {
         let label = char::from(b'A' + row).to_string();
-        let seats = (1..=HALL.1).map(|number| Seat {
+        let seats = (1..=seats).map(|number| Seat {
             label: format!("{label}{number}"),
             category: "standard".to_owned(),
             kind: SeatKind::Standard.into(),
@@ -259,5 +283,5 @@ fn layout() -> Layout {
         });
         Row { seats: seats.collect(), label }
     };
-    Layout { categories: vec![category], rows: (0..HALL.0).map(row).collect(), ..Layout::default() }
+    Layout { categories: vec![category], rows: (0..rows).map(row).collect(), ..Layout::default() }
 }

@@ -4,7 +4,7 @@
 //! The process is this test program again, with a [`Plan`] in its environment: it takes up the saga at the step and ends
 //! there as a crash does. The steps are all that there are (`steps.rs`).
 
-use std::{os::unix::process::ExitStatusExt as _, process::Command, sync::Arc};
+use std::{fmt::Debug, os::unix::process::ExitStatusExt as _, process::Command, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use moviebooking_auth::Caller;
@@ -99,7 +99,7 @@ async fn nothing_is_lost_wherever_the_process_is_killed_on_postgres() {
 }
 
 /// The service as a process of its own has it.
-fn service(db: &Db, bank: &Db, clock: &Arc<ManualClock>, neighbours: &Addresses) -> Service {
+pub(super) fn service(db: &Db, bank: &Db, clock: &Arc<ManualClock>, neighbours: &Addresses) -> Service {
     let shared: SharedClock = clock.clone();
     let provider = Sandbox::embedded(&sandbox_bank(bank, clock));
     let [reservations, tickets] = neighbours.links(&shared);
@@ -264,7 +264,7 @@ async fn kill(plan: &Plan) {
     assert_eq!(output.status.signal(), Some(SIGABRT), "{plan:?}: {said}");
 }
 
-async fn check(cinema: &Cinema, payments: &TestDb, bank: &TestDb, plan: &Plan) {
+pub(super) async fn check(cinema: &Cinema, payments: &TestDb, bank: &TestDb, plan: &impl Debug) {
     let violations = moviebooking_audit::audit(&cinema.databases(payments, bank)).await.unwrap();
     assert_eq!(violations, [], "{plan:?}");
     assert_eq!(audit(payments.db()).await.unwrap(), [], "{plan:?}");
