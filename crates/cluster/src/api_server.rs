@@ -25,6 +25,8 @@ const READY_BOUND: Duration = Duration::from_secs(90);
 pub(crate) const AUTHORITY: &str = "authority.crt";
 /// What the tokens of service accounts are signed with.
 pub(crate) const ACCOUNTS_KEY: &str = "service-accounts.key";
+/// The server's certificate and key, for either side.
+pub(crate) const SERVER: [&str; 2] = ["apiserver.crt", "apiserver.key"];
 
 /// An API server with role-based access control and its etcd, on free ports of the loopback address; dropping it ends
 /// both and removes their data.
@@ -48,7 +50,7 @@ pub(crate) struct Purpose<'a> {
     pub(crate) address: &'a str,
     /// More names and addresses that clients reach it by.
     pub(crate) names: &'a [&'a str],
-    pub(crate) arguments: &'a [&'a str],
+    pub(crate) arguments: &'a [String],
 }
 
 impl ApiServer {
@@ -63,7 +65,8 @@ impl ApiServer {
             address: "127.0.0.1",
             names: &[],
             // Nobody makes the service account `default` that this plug-in wants each pod to have.
-            arguments: &["--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount"],
+            arguments: &["--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount"]
+                .map(str::to_owned),
         };
         Self::start_for(purpose, folder)
     }
@@ -93,7 +96,7 @@ impl ApiServer {
         )?;
 
         let names = [&["localhost", "127.0.0.1", address], names].concat();
-        let identity = authority.issue("kube-apiserver", None, &names)?;
+        let identity = authority.issue("kube-apiserver", Some("system:masters"), &names)?;
         let option = |name: &str, file: PathBuf| format!("--{name}={}", file.display());
         let (accounts_key, accounts_public_key) = new_key()?;
         let mut all_arguments = vec![
@@ -102,14 +105,14 @@ impl ApiServer {
             format!("--bind-address={address}"),
             format!("--advertise-address={address}"),
             option("client-ca-file", place.write(AUTHORITY, &authority.certificate())?),
-            option("tls-cert-file", place.write("apiserver.crt", &identity.certificate)?),
-            option("tls-private-key-file", place.write("apiserver.key", &identity.key)?),
+            option("tls-cert-file", place.write(SERVER[0], &identity.certificate)?),
+            option("tls-private-key-file", place.write(SERVER[1], &identity.key)?),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
             option("service-account-signing-key-file", place.write(ACCOUNTS_KEY, &accounts_key)?),
             option("service-account-key-file", place.write("service-accounts.pub", &accounts_public_key)?),
             "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
         ];
-        all_arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        all_arguments.extend_from_slice(arguments);
         let mut server = Self {
             programs,
             authority,
@@ -198,6 +201,13 @@ impl ApiServer {
         self.server = Some(server);
         Ok(())
     }
+
+    /// Ends both programs at once: nothing of theirs is kept, so there is nothing to wait for.
+    pub(crate) fn end(&mut self) {
+        for process in [self.server.take(), self.etcd.take()].into_iter().flatten() {
+            let _ = process.kill();
+        }
+    }
 }
 
 /// A folder for what the programs write.
@@ -207,9 +217,6 @@ pub(crate) fn new_folder() -> anyhow::Result<TempDir> {
 
 impl Drop for ApiServer {
     fn drop(&mut self) {
-        // Nothing of theirs is kept, so there is nothing to wait for.
-        for process in [self.server.take(), self.etcd.take()].into_iter().flatten() {
-            let _ = process.kill();
-        }
+        self.end();
     }
 }

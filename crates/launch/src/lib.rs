@@ -3,6 +3,7 @@
 //! Everything that is started here ends with whoever started it, however that ends: each program has a supervisor, a
 //! shell that waits for the end of a pipe of which only the starter holds the other end.
 
+mod claim;
 pub mod command;
 mod demo;
 pub mod docker;
@@ -11,6 +12,7 @@ mod platform;
 pub mod postgres;
 mod process;
 
+pub use claim::Claim;
 pub use demo::Admin;
 pub use nats::NatsServer;
 pub use platform::{GATEWAY, Platform, SANDBOX_BANK, SERVICES, SandboxBank};

@@ -1,30 +1,26 @@
 //! The platform as processes, from the shell: started in the foreground, stopped from there or from elsewhere.
 
-use std::{
-    fs::{self, File, TryLockError},
-    io::{Read as _, Seek as _, Write as _},
-    path::Path,
-    process::Command,
-};
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, bail};
-use moviebooking_launch::{GATEWAY, Platform, SANDBOX_BANK, SERVICES};
+use moviebooking_launch::{Claim, GATEWAY, Platform, SANDBOX_BANK, SERVICES};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
 
-use crate::command;
 use crate::workspace::Workspace;
 
 /// Below the target folder: the processes' logs and what else they keep.
 const FOLDER: &str = "processes";
+/// There, says who runs the platform.
+const CLAIM: &str = "up";
 
 /// Runs the platform until a signal comes.
 pub(crate) fn up(workspace: &Workspace, demo: bool) -> anyhow::Result<()> {
     let folder = workspace.target.join(FOLDER);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let mut claim = Claim::open(&folder)?;
+    let mut claim = Claim::open(&folder.join(CLAIM))?;
     if !claim.take()? {
         bail!("it is running already: `cargo xtask down` stops it");
     }
@@ -51,18 +47,8 @@ pub(crate) fn up(workspace: &Workspace, demo: bool) -> anyhow::Result<()> {
 /// Stops the platform that `up` runs, and waits until it has stopped.
 pub(crate) fn down(workspace: &Workspace) -> anyhow::Result<()> {
     let folder = workspace.target.join(FOLDER);
-    if !folder.exists() {
-        println!("nothing is running");
-        return Ok(());
-    }
-    let mut claim = Claim::open(&folder)?;
-    if claim.take()? {
-        println!("nothing is running");
-        return Ok(());
-    }
-    command::output(Command::new("kill").args(["-TERM", &claim.owner()?]))?;
-    claim.wait()?;
-    println!("stopped");
+    let stopped = folder.exists() && Claim::open(&folder.join(CLAIM))?.stop_owner()?;
+    println!("{}", if stopped { "stopped" } else { "nothing is running" });
     Ok(())
 }
 
@@ -79,60 +65,4 @@ fn print(platform: &Platform, accounts: Option<&Path>) {
         println!("the demo's accounts: {}", accounts.display());
     }
     println!("Ctrl-C or `cargo xtask down` stops it all");
-}
-
-/// The file that the running `up` holds a lock on and has its process id in. The system frees the lock when that process
-/// ends, however it ends.
-struct Claim(File);
-
-impl Claim {
-    fn open(folder: &Path) -> anyhow::Result<Self> {
-        let path = folder.join("up");
-        let mut options = File::options();
-        let file = options.create(true).truncate(false).read(true).write(true).open(&path);
-        Ok(Self(file.with_context(|| format!("cannot write {}", path.display()))?))
-    }
-
-    /// Takes the lock unless another process has it.
-    fn take(&mut self) -> anyhow::Result<bool> {
-        match self.0.try_lock() {
-            Ok(()) => {
-                self.0.set_len(0)?;
-                write!(self.0, "{}", std::process::id())?;
-                Ok(true)
-            }
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(error)) => Err(error).context("cannot lock the file that says what runs"),
-        }
-    }
-
-    /// The id of the process that has the lock.
-    fn owner(&mut self) -> anyhow::Result<String> {
-        let mut id = String::new();
-        self.0.rewind()?;
-        self.0.read_to_string(&mut id)?;
-        Ok(id)
-    }
-
-    /// Waits until the lock is free.
-    fn wait(&self) -> anyhow::Result<()> {
-        self.0.lock().context("cannot wait for what runs")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Claim;
-
-    #[test]
-    fn one_process_at_a_time_runs_it_and_is_known() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut first = Claim::open(folder.path()).unwrap();
-        assert!(first.take().unwrap());
-        let mut second = Claim::open(folder.path()).unwrap();
-        assert!(!second.take().unwrap());
-        assert_eq!(second.owner().unwrap(), std::process::id().to_string());
-        drop(first);
-        second.wait().unwrap();
-    }
 }
