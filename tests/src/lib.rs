@@ -3,11 +3,13 @@
 
 mod grpc;
 mod processes;
+mod purchase;
 mod rest;
 mod system;
 
 pub use grpc::Grpc;
 pub use processes::{Processes, programs};
+pub use purchase::buy;
 pub use rest::{Answer, Rest};
 pub use system::System;
 

@@ -5,54 +5,93 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 
 use crate::command;
+use crate::tools::{Cache, GoProgram};
 use crate::workspace::Workspace;
 
-/// A committed file and the program that prints what it must be.
+/// A committed file and what prints it.
 struct Generated {
     path: &'static str,
-    program: &'static str,
-    arguments: &'static [&'static str],
+    source: Source,
 }
 
-const FILES: [Generated; 3] = [
-    Generated { path: "openapi.json", program: "openapi", arguments: &[] },
-    Generated { path: "docs/events.md", program: "event-catalogue", arguments: &[] },
+/// What prints a file.
+enum Source {
+    /// A program of the workspace, with these arguments
+    Program(&'static str, &'static [&'static str]),
+    /// The chart, with the values that it has by default
+    Chart,
+}
+
+/// Later ones are made of earlier ones.
+const FILES: [Generated; 4] = [
+    Generated { path: "openapi.json", source: Source::Program("openapi", &[]) },
+    Generated { path: "docs/events.md", source: Source::Program("event-catalogue", &[]) },
     Generated {
-        path: "charts/moviebooking/crds/moviebooking.dev.yaml",
-        program: "moviebooking-operator",
-        arguments: &["crds"],
+        path: "charts/moviebooking/files/crds.yaml",
+        source: Source::Program("moviebooking-operator", &["crds"]),
     },
+    Generated { path: "manifests/operator.yaml", source: Source::Chart },
 ];
 
-/// Fails when a committed file is not what its program prints.
-pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<()> {
+/// The namespace that manifests/operator.yaml installs into.
+const NAMESPACE: &str = "moviebooking-system";
+
+/// Fails when a committed file is not what is printed, or the chart has a fault.
+pub(crate) fn check(workspace: &Workspace, cache: &Cache) -> anyhow::Result<()> {
     workspace.build()?;
     for file in &FILES {
         let path = file.path;
         let committed = std::fs::read_to_string(workspace.root.join(path)).unwrap_or_default();
-        if let Some(difference) = first_difference(&committed, &file.generate(workspace)?) {
+        if let Some(difference) = first_difference(&committed, &file.generate(workspace, cache)?) {
             bail!("{path} is not what is generated: {difference}. `cargo xtask generate` writes it anew");
         }
         println!("{path} is up to date");
     }
-    Ok(())
+    command::run(helm(workspace, cache).args(["lint", "--strict", "--quiet", CHART]))
 }
 
-/// Writes what the programs print.
-pub(crate) fn rewrite(workspace: &Workspace) -> anyhow::Result<()> {
+/// Writes what is printed.
+pub(crate) fn rewrite(workspace: &Workspace, cache: &Cache) -> anyhow::Result<()> {
     workspace.build()?;
     for file in &FILES {
-        std::fs::write(workspace.root.join(file.path), file.generate(workspace)?)
+        std::fs::write(workspace.root.join(file.path), file.generate(workspace, cache)?)
             .with_context(|| format!("cannot write {}", file.path))?;
     }
     Ok(())
 }
 
 impl Generated {
-    fn generate(&self, workspace: &Workspace) -> anyhow::Result<String> {
-        let mut program = Command::new(workspace.target.join("debug").join(self.program));
-        command::output(program.args(self.arguments))
+    fn generate(&self, workspace: &Workspace, cache: &Cache) -> anyhow::Result<String> {
+        match self.source {
+            Source::Program(name, arguments) => {
+                let mut program = Command::new(workspace.target.join("debug").join(name));
+                command::output(program.args(arguments))
+            }
+            Source::Chart => {
+                if !GoProgram::Helm.path(cache).is_file() {
+                    bail!("{} needs Helm: `cargo xtask test --install generated` builds it", self.path);
+                }
+                let mut template = helm(workspace, cache);
+                template.args(["template", "moviebooking", CHART, "--namespace", NAMESPACE, "--no-hooks"]);
+                Ok(format!(
+                    "# The chart, for `kubectl apply --server-side`. `cargo xtask generate` writes it anew.\n\
+                     apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE}\n  labels:\n    \
+                     pod-security.kubernetes.io/enforce: restricted\n{}",
+                    command::output(&mut template)?
+                ))
+            }
+        }
     }
+}
+
+/// The chart, in the workspace.
+const CHART: &str = "charts/moviebooking";
+
+/// Helm, in the root of the workspace.
+fn helm(workspace: &Workspace, cache: &Cache) -> Command {
+    let mut helm = Command::new(GoProgram::Helm.path(cache));
+    helm.current_dir(&workspace.root);
+    helm
 }
 
 /// Where the two texts part: the first line that differs, for a message a person can act on.

@@ -10,6 +10,7 @@
 
 mod bench;
 mod chaos;
+mod cluster;
 mod command;
 mod compose;
 mod edges;
@@ -18,6 +19,7 @@ mod images;
 mod processes;
 mod runner;
 mod steps;
+mod test_images;
 mod tools;
 mod workspace;
 
@@ -69,6 +71,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
         words: Vec<String>,
     },
+    /// Run a Kubernetes of one node on this machine: `cargo xtask cluster --help`
+    #[command(disable_help_flag = true)]
+    Cluster {
+        /// What the cluster's program takes
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
     /// Build the container images: services, gateway, operator, one-process edition
     Images(ImagesArgs),
 }
@@ -90,11 +99,12 @@ fn run(task: Task) -> anyhow::Result<()> {
             let steps = if steps.is_empty() { Step::ALL.to_vec() } else { steps };
             runner::run(&workspace, &steps, install)
         }
-        Task::Generate => generated::rewrite(&workspace),
+        Task::Generate => generated::rewrite(&workspace, &Cache::locate()?),
         Task::Up { demo } => processes::up(&workspace, demo),
         Task::Down => processes::down(&workspace),
         Task::Chaos { words } => chaos::run(&workspace, &words),
         Task::Bench { words } => bench::run(&workspace, &words),
+        Task::Cluster { words } => cluster::run(&workspace, &Cache::locate()?, &words),
         Task::Images(args) => images::build(&workspace, &Cache::locate()?, &args),
     }
 }

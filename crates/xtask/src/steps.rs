@@ -5,9 +5,9 @@ use std::process::Command;
 use clap::ValueEnum;
 use moviebooking_launch::PrivatePostgres;
 
-use crate::tools::{Cache, CargoProgram, ClusterPart, GoProgram, RootFs, Tool};
+use crate::tools::{Cache, CargoProgram, ClusterPart, GoProgram, Tool};
 use crate::workspace::Workspace;
-use crate::{chaos, command, compose, edges, generated};
+use crate::{chaos, cluster, command, compose, edges, generated, test_images};
 
 /// Names the PostgreSQL server on which tests make their databases. If it is not set, a private server is started for
 /// them. Tests that start processes start one for those either way.
@@ -16,16 +16,8 @@ pub(crate) const POSTGRES_URL: &str = "MOVIEBOOKING_TEST_POSTGRES_URL";
 /// Names the schemathesis program for the tests that run it.
 const SCHEMATHESIS: &str = "MOVIEBOOKING_TEST_SCHEMATHESIS";
 
-/// What the tests start that comes as Go modules.
-const GO_PROGRAMS: [GoProgram; 5] =
-    [GoProgram::NatsServer, GoProgram::StripeMock, API_SERVER[0], API_SERVER[1], API_SERVER[2]];
-
-/// What it takes to have an API server of Kubernetes.
-const API_SERVER: [GoProgram; 3] = [
-    GoProgram::Kubernetes(ClusterPart::Etcd),
-    GoProgram::Kubernetes(ClusterPart::ApiServer),
-    GoProgram::Kubernetes(ClusterPart::Kubectl),
-];
+/// What the tests start that comes as Go modules, beside the parts of an API server.
+const GO_PROGRAMS: [GoProgram; 2] = [GoProgram::NatsServer, GoProgram::StripeMock];
 
 /// One step of the test run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -48,6 +40,8 @@ pub(crate) enum Step {
     Chaos,
     /// The images, and docker-compose.yml on a Docker daemon
     Compose,
+    /// The images, and the chart on a Kubernetes of one node
+    Cluster,
     /// Only that part of `tests` which sends what schemathesis generates
     Schemathesis,
     /// Only that part of `tests` which uses the gRPC-Web clients from npm
@@ -57,7 +51,8 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// The whole run, what fails fastest first. `Tests` contains `Schemathesis`, `GrpcWeb` and `Kube`.
+    /// The whole run, what fails fastest first. `Tests` contains `Schemathesis`, `GrpcWeb` and `Kube`; `Cluster` is run by
+    /// name.
     pub(crate) const ALL: [Self; 9] = [
         Self::Fmt,
         Self::Edges,
@@ -79,27 +74,31 @@ impl Step {
     pub(crate) fn tools(self) -> Vec<Tool> {
         match self {
             Self::Fmt | Self::Clippy => vec![Tool::RustComponents],
-            Self::Edges | Self::Docs | Self::Generated => vec![],
+            Self::Edges | Self::Docs => vec![],
+            Self::Generated => vec![Tool::Go, Tool::GoProgram(GoProgram::Helm)],
             Self::Deny => vec![Tool::Cargo(CargoProgram::Deny)],
             Self::Schemathesis => vec![Tool::Python, Tool::Schemathesis],
             Self::GrpcWeb => vec![Tool::Node, Tool::GrpcWebClient],
-            Self::Kube => [Tool::Go].into_iter().chain(API_SERVER.map(Tool::GoProgram)).collect(),
+            Self::Kube => cluster_tools(&ClusterPart::API_SERVER),
             Self::Chaos => vec![Tool::Postgres],
-            Self::Compose => vec![
-                Tool::Docker,
-                Tool::Buildah,
-                Tool::Binutils,
-                Tool::Go,
-                Tool::GoProgram(GoProgram::DockerCompose),
-                Tool::Cargo(CargoProgram::Cyclonedx),
-                Tool::RootFs(RootFs::Base),
-                Tool::RootFs(RootFs::Postgres),
-            ],
+            Self::Compose => {
+                let mut tools = test_images::TOOLS.to_vec();
+                tools.extend([Tool::Go, Tool::GoProgram(GoProgram::DockerCompose)]);
+                tools
+            }
+            Self::Cluster => {
+                let mut tools = test_images::TOOLS.to_vec();
+                tools.push(Tool::Containers);
+                tools.extend(Self::Generated.tools());
+                tools.extend(Self::Kube.tools());
+                tools.extend(cluster_tools(&ClusterPart::NODE));
+                tools
+            }
             Self::Tests => {
                 let mut tools = vec![Tool::Poppler, Tool::Rsvg, Tool::Zbar, Tool::Postgres];
                 tools.extend(Self::Schemathesis.tools());
                 tools.extend(Self::GrpcWeb.tools());
-                tools.push(Tool::Go);
+                tools.extend(Self::Kube.tools());
                 tools.extend(GO_PROGRAMS.map(Tool::GoProgram));
                 tools
             }
@@ -130,7 +129,7 @@ impl Step {
                     .args(["doc", "--workspace", "--no-deps"])
                     .env("RUSTDOCFLAGS", "-D warnings"),
             ),
-            Self::Generated => generated::check(workspace),
+            Self::Generated => generated::check(workspace, cache),
             Self::Tests => {
                 let mut test = test(workspace, cache)?;
                 let server = private_postgres()?;
@@ -141,6 +140,7 @@ impl Step {
             }
             Self::Chaos => chaos::run(workspace, &chaos::SHORT),
             Self::Compose => compose::test(workspace, cache),
+            Self::Cluster => cluster::test(workspace, cache),
             Self::Schemathesis => {
                 command::run(test(workspace, cache)?.args(["--test", "system", "schemathesis::"]))
             }
@@ -151,12 +151,20 @@ impl Step {
     }
 }
 
+fn cluster_tools(parts: &[ClusterPart]) -> Vec<Tool> {
+    let parts = parts.iter().map(|&part| Tool::GoProgram(GoProgram::Kubernetes(part)));
+    [Tool::Go].into_iter().chain(parts).collect()
+}
+
 /// `cargo test`, after building the programs that the system's tests start and that it alone would not build.
 fn test(workspace: &Workspace, cache: &Cache) -> anyhow::Result<Command> {
     workspace.build()?;
     let mut test = workspace.cargo();
     test.args(["test", "--workspace"]).env(SCHEMATHESIS, cache.schemathesis());
-    test.envs(GO_PROGRAMS.map(|program| (program.variable(), program.value(cache))));
+    let cluster = GoProgram::Kubernetes(ClusterPart::ApiServer);
+    test.envs(
+        GO_PROGRAMS.into_iter().chain([cluster]).map(|program| (program.variable(), program.value(cache))),
+    );
     Ok(test)
 }
 

@@ -70,6 +70,8 @@ pub(crate) enum Tool {
     GoProgram(GoProgram),
     /// A Docker daemon, or what it takes to run one
     Docker,
+    /// What runs a node's containers, in a network of their own
+    Containers,
     /// Builds images without a daemon
     Buildah,
     /// Makes an image's programs small
@@ -106,6 +108,12 @@ impl Tool {
             Self::Docker => {
                 ["docker", "dockerd", "iptables", "ip", "nsenter"].into_iter().try_for_each(on_path)
             }
+            Self::Containers => {
+                let programs = ["containerd", "ctr", "runc", "iptables", "ip", "nsenter", "unshare", "cc"];
+                programs.into_iter().try_for_each(on_path)?;
+                let plugin = "/usr/lib/cni/bridge";
+                std::path::Path::new(plugin).is_file().then_some(()).ok_or(format!("no {plugin}"))
+            }
             Self::Buildah => on_path("buildah"),
             Self::Binutils => on_path("strip"),
             Self::RootFs(root) => root.find(cache),
@@ -122,6 +130,16 @@ impl Tool {
             Self::Node => &["nodejs", "npm"],
             Self::Python => &["python3", "python3-venv"],
             Self::Docker => &["docker.io", "iptables", "iproute2", "util-linux"],
+            Self::Containers => &[
+                "containerd",
+                "runc",
+                "iptables",
+                "iproute2",
+                "util-linux",
+                "containernetworking-plugins",
+                "gcc",
+                "libc6-dev",
+            ],
             Self::Buildah => &["buildah"],
             Self::Binutils => &["binutils"],
             Self::RootFs(_) => &["mmdebstrap"],

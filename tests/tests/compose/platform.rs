@@ -9,7 +9,7 @@ use std::{
 
 use moviebooking_launch::wait_until;
 use moviebooking_standalone::Accounts;
-use moviebooking_tests::{Answer, Rest, System};
+use moviebooking_tests::{Rest, System, buy};
 use serde_json::{Value, json};
 
 use crate::docker::{docker, inspect, said, variable};
@@ -123,23 +123,6 @@ async fn buy_at_last(customer: &Rest, showtime: &str) {
         }
     });
     assert!(bought.await.is_ok(), "nothing is sold within {PATIENCE:?}");
-}
-
-/// Holds two seats, pays, prints a ticket and gives its id; or the first answer that is no good one.
-async fn buy(customer: &Rest, showtime: &str) -> Result<String, Box<Answer>> {
-    let wanted = json!({"showtimeId": showtime, "bestAvailable": {"count": 2, "together": true}});
-    let hold = good(customer.post("/reservations", wanted).await)?;
-    let charge = json!({"reservationId": hold["id"], "amount": hold["total"], "paymentToken": "tok_approve"});
-    let payment = good(customer.post("/payments/charge", charge).await)?;
-    assert_eq!(payment["state"], "COMPLETED", "{payment}");
-    let ticket = payment["ticketIds"][0].as_str().unwrap().to_owned();
-    // Drawn with fonts that are in the program: there is nowhere else to take them from.
-    let pdf = customer.get(&format!("/tickets/{ticket}/pdf")).await;
-    if pdf.bytes.starts_with(b"%PDF-") { Ok(ticket) } else { Err(Box::new(pdf)) }
-}
-
-fn good(answer: Answer) -> Result<Value, Box<Answer>> {
-    if answer.status.is_success() { Ok(answer.json) } else { Err(Box::new(answer)) }
 }
 
 /// Each container has a read-only root, no capabilities to speak of, and no way to get any.

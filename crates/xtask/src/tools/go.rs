@@ -23,6 +23,8 @@ pub(crate) enum Program {
     StripeMock,
     /// The compose command, which Debian's Docker comes without
     DockerCompose,
+    /// Renders charts
+    Helm,
     /// A part of a Kubernetes cluster
     Kubernetes(kubernetes::Part),
 }
@@ -53,6 +55,7 @@ impl Program {
             Self::NatsServer => "MOVIEBOOKING_TEST_NATS_SERVER",
             Self::StripeMock => "MOVIEBOOKING_TEST_STRIPE_MOCK",
             Self::DockerCompose => "MOVIEBOOKING_TEST_DOCKER_COMPOSE",
+            Self::Helm => "MOVIEBOOKING_TEST_HELM",
             Self::Kubernetes(_) => kubernetes::VARIABLE,
         }
     }
@@ -81,6 +84,7 @@ impl Program {
                 let source = plain("docker-compose", "github.com/docker/compose/v2", VERSION, "/cmd");
                 Source { stamps, ..source }
             }
+            Self::Helm => plain("helm", "helm.sh/helm/v4", "v4.2.4", "/cmd/helm"),
             Self::Kubernetes(part) => part.source(),
         }
     }

@@ -1,0 +1,59 @@
+//! The images that tests run, made without a registry: of the programs that the other steps test, and of Debian's packages.
+
+use std::process::Command;
+
+use moviebooking_launch::docker::Docker;
+
+use crate::command;
+use crate::images::{self, Builder, ImagesArgs};
+use crate::tools::{Cache, CargoProgram, RootFs, Tool};
+use crate::workspace::Workspace;
+
+/// What stands before their names; on a person's daemon it keeps them apart from theirs.
+pub(crate) const PREFIX: &str = "moviebooking-test";
+
+/// What it takes to build them.
+pub(crate) const TOOLS: [Tool; 6] = [
+    Tool::Docker,
+    Tool::Buildah,
+    Tool::Binutils,
+    Tool::Cargo(CargoProgram::Cyclonedx),
+    Tool::RootFs(RootFs::Base),
+    Tool::RootFs(RootFs::Postgres),
+];
+
+/// The name of PostgreSQL's image.
+pub(crate) fn postgres() -> String {
+    format!("{PREFIX}/postgres")
+}
+
+/// Builds all of them with this daemon; the programs have been built.
+pub(crate) fn build(workspace: &Workspace, cache: &Cache, docker: &Docker) -> anyhow::Result<()> {
+    let base = import(docker, cache, RootFs::Base, "base")?;
+    let postgres_base = import(docker, cache, RootFs::Postgres, "postgres-base")?;
+    let folder = workspace.root.join("tests").join("compose");
+    let mut build = Command::new("docker");
+    docker.used_by(&mut build);
+    build
+        .args(["build", "--quiet", "--tag", &postgres(), "--build-arg"])
+        .arg(format!("BASE={postgres_base}"));
+    build.arg("--file").arg(folder.join("Containerfile")).arg(&folder).env("DOCKER_BUILDKIT", "0");
+    command::output(&mut build)?;
+    let args = ImagesArgs {
+        base: Some(base),
+        profile: "dev".to_owned(),
+        builder: Builder::Docker,
+        prefix: PREFIX.to_owned(),
+        names: vec![],
+    };
+    images::of_programs(workspace, cache, &args, docker)
+}
+
+/// Makes an image of the root of a file system.
+fn import(docker: &Docker, cache: &Cache, root: RootFs, name: &str) -> anyhow::Result<String> {
+    let image = format!("{PREFIX}/{name}");
+    let mut import = Command::new("docker");
+    docker.used_by(&mut import);
+    command::output(import.arg("import").arg(root.path(cache)).arg(&image))?;
+    Ok(image)
+}

@@ -1,0 +1,6 @@
+//! The manifests on an API server.
+
+#[cfg(test)]
+mod admission;
+#[cfg(test)]
+mod manifests;

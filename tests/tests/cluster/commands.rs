@@ -1,0 +1,57 @@
+//! The commands that people use.
+
+use std::{
+    io::Write as _,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+/// What the step tells its tests.
+pub(crate) fn variable(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run `cargo xtask test --install cluster`"))
+}
+
+/// The repository of the images under test.
+pub(crate) fn images() -> String {
+    variable("MOVIEBOOKING_IMAGES")
+}
+
+/// Runs `kubectl` to its end, whatever that is, and gives it something to read.
+pub(crate) fn try_kubectl(arguments: &[&str], input: &[u8]) -> Output {
+    let program = Path::new(&variable("MOVIEBOOKING_TEST_KUBE_BIN")).join("kubectl");
+    run(Command::new(program).args(arguments), input)
+}
+
+/// Runs `kubectl` and gives what it printed.
+pub(crate) fn kubectl(arguments: &[&str]) -> String {
+    kubectl_with(arguments, b"")
+}
+
+/// The same with something to read.
+pub(crate) fn kubectl_with(arguments: &[&str], input: &[u8]) -> String {
+    said(&try_kubectl(arguments, input), &format!("kubectl {arguments:?}"))
+}
+
+/// Runs `helm` in the checkout and gives what it printed.
+pub(crate) fn helm(arguments: &[&str]) -> String {
+    let mut helm = Command::new(variable("MOVIEBOOKING_TEST_HELM"));
+    helm.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).args(arguments);
+    said(&run(&mut helm, b""), &format!("helm {arguments:?}"))
+}
+
+/// Runs a program with something to read.
+pub(crate) fn run(command: &mut Command, input: &[u8]) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Who does not read it has ended, or has no use for it.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+/// What a program printed that must have succeeded.
+pub(crate) fn said(output: &Output, line: &str) -> String {
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{line}: {printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    printed
+}
