@@ -47,12 +47,20 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli: Cli = moviebooking_serve::parse();
-    cli.service.main(NAME, async {
+    cli.service.main(NAME, migrate(&cli), async {
         match &cli.command {
             None => serve(&cli).await,
             Some(Command::Reconcile(args)) => compare(&cli, args).await,
         }
     })
+}
+
+async fn migrate(cli: &Cli) -> Result<(), StartError> {
+    cli.service.migrate(NAME, &MIGRATIONS).await?;
+    match cli.bank_url()? {
+        Some(url) => cli.service.migrate_other("bank", BANK_FLAG, &url, &sandbox::MIGRATIONS).await,
+        None => Ok(()),
+    }
 }
 
 async fn serve(cli: &Cli) -> Result<(), StartError> {

@@ -119,6 +119,22 @@ impl DatabaseArgs {
         Ok(db)
     }
 
+    /// Runs the migrations that are pending on a database of the process `name`, that was chosen with `flag`.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub(crate) async fn migrate(
+        &self,
+        name: &'static str,
+        flag: &str,
+        url: &DatabaseUrl,
+        migrations: &Migrations,
+    ) -> Result<(), StartError> {
+        let database = Database { migrate: true, ..self.database(name, flag, url, migrations) };
+        database.open(&SystemClock).await?.close().await;
+        Ok(())
+    }
+
     /// Another database that is used in the same way.
     pub(crate) fn database<'a>(
         &self,

@@ -38,6 +38,9 @@ pub struct ServiceArgs {
     #[arg(long, env = "MOVIEBOOKING_MAX_REQUESTS", value_name = "COUNT", default_value_t = REQUESTS,
           value_parser = places)]
     max_requests: usize,
+    /// Run pending migrations and end, instead of serving: for whoever rolls out a new version.
+    #[arg(long)]
+    migrate_only: bool,
 }
 
 /// Reads how many requests may be worked on at once.
@@ -49,10 +52,39 @@ fn places(text: &str) -> Result<usize, String> {
 }
 
 impl ServiceArgs {
-    /// Runs the process of the service `name` ("movies"): what `main` returns.
-    pub fn main(&self, name: &'static str, run: impl Future<Output = Result<(), StartError>>) -> ExitCode {
+    /// Runs the process of the service `name` ("movies"), or its migrations alone if that is asked for: what `main`
+    /// returns.
+    pub fn main(
+        &self,
+        name: &'static str,
+        migrate: impl Future<Output = Result<(), StartError>>,
+        run: impl Future<Output = Result<(), StartError>>,
+    ) -> ExitCode {
         observe::install(Observer { statement: metrics::sql_statement, pool: metrics::sql_pool });
-        self.process.main(name, run)
+        self.process.main(name, async { if self.migrate_only { migrate.await } else { run.await } })
+    }
+
+    /// Runs the pending migrations of the database of the service `name`.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub async fn migrate(&self, name: &'static str, migrations: &Migrations) -> Result<(), StartError> {
+        let url = Arc::clone(&self.database.urls().await?.borrow());
+        self.database.migrate(name, "--database-url", &url, migrations).await
+    }
+
+    /// Runs the pending migrations of another database, called `name`, that was chosen with `flag`.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub async fn migrate_other(
+        &self,
+        name: &'static str,
+        flag: &str,
+        url: &DatabaseUrl,
+        migrations: &Migrations,
+    ) -> Result<(), StartError> {
+        self.database.migrate(name, flag, url, migrations).await
     }
 
     /// The process of the service `name`, once its settings are known to be good.

@@ -24,7 +24,7 @@ struct Cli {
 
 fn main() -> ExitCode {
     let cli: Cli = moviebooking_serve::parse();
-    cli.service.main(NAME, run(&cli))
+    cli.service.main(NAME, cli.service.migrate(NAME, &MIGRATIONS), run(&cli))
 }
 
 async fn run(cli: &Cli) -> Result<(), StartError> {

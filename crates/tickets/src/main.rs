@@ -38,7 +38,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli: Cli = moviebooking_serve::parse();
-    cli.service.main(NAME, async {
+    cli.service.main(NAME, cli.service.migrate(NAME, &MIGRATIONS), async {
         match &cli.command {
             None => serve(&cli).await,
             Some(Command::RotateKeys(rotate)) => rotate_keys(&cli, rotate).await,

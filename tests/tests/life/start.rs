@@ -43,6 +43,26 @@ async fn pending_migrations_are_refused_and_run_when_asked_for() {
 }
 
 #[test]
+fn migrations_can_be_run_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let bank = folder.path().join("bank.db");
+    let payments = || {
+        let mut command = service("payments", folder.path());
+        command.env("MOVIEBOOKING_BANK_DATABASE_URL", format!("sqlite:{}", bank.display()));
+        command
+    };
+    let error = refusal(&mut payments(), 78);
+    assert!(error.contains("pending"), "{error}");
+    let done = payments().arg("--migrate-only").output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    // What is missing now is none of the database's: the port is taken.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let error = refusal(payments().args(["--listen", &address]), 69);
+    assert!(error.contains(&address), "{error}");
+}
+
+#[test]
 fn a_port_in_use_is_named_with_the_flag_that_changes_it() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
