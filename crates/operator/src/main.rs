@@ -1,17 +1,35 @@
 //! The operator's program.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use moviebooking_operator::api;
-use moviebooking_serve::{LogArgs, StartError};
+use kube::Client;
+use moviebooking_domain::clock::SystemClock;
+use moviebooking_operator::{
+    api,
+    controller::{Context, Election, run},
+    rbac,
+};
+use moviebooking_serve::{Health, LogArgs, StartError, metrics::MetricsArgs, shutdown_signal};
+use serde_json::Value;
 
-/// Runs Movie Booking Platforms on Kubernetes.
+/// Runs Movie Booking Platforms on Kubernetes: the cluster that KUBECONFIG names, or the one that it is in.
+///
+/// Every option can also be set by the environment variable that is named with it, or in a file `.env` in the working
+/// directory.
 #[derive(Parser)]
 #[command(name = "moviebooking-operator", version)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    /// Namespace of the Lease by which several processes agree on which of them works [default: the one it is in].
+    #[arg(long, env = "MOVIEBOOKING_OPERATOR_NAMESPACE", value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// Name of this process among them, such as its pod's [default: a random one].
+    #[arg(long, env = "MOVIEBOOKING_OPERATOR_IDENTITY", value_name = "NAME")]
+    identity: Option<String>,
+    #[command(flatten)]
+    metrics: MetricsArgs,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -20,30 +38,55 @@ struct Cli {
 enum Command {
     /// Print the definitions of the custom resources, as YAML.
     Crds,
+    /// Print what the operator must be allowed to do, as YAML: a ClusterRole, and a Role of its own namespace.
+    Rbac,
 }
 
 fn main() -> ExitCode {
     let cli: Cli = moviebooking_serve::parse();
-    match cli.command {
-        Command::Crds => moviebooking_serve::main(&cli.log, async { print_documents(&api::definitions()) }),
-    }
+    moviebooking_serve::main(&cli.log, async {
+        match cli.command {
+            Some(Command::Crds) => print_documents(&api::definitions().map(serde_json::to_value)),
+            Some(Command::Rbac) => print_documents(&[
+                serde_json::to_value(rbac::cluster_role()),
+                serde_json::to_value(rbac::role()),
+            ]),
+            None => Box::pin(serve(&cli)).await,
+        }
+    })
 }
 
-/// Prints `documents` as YAML.
-fn print_documents<T: serde::Serialize>(documents: &[T]) -> Result<(), StartError> {
-    let mut text =
-        String::from("# Written by `moviebooking-operator`; `cargo xtask generate` writes it anew.\n");
+async fn serve(cli: &Cli) -> Result<(), StartError> {
+    let client = Client::try_default().await.map_err(|error| {
+        StartError::config(format!("no cluster (set KUBECONFIG, or run in one): {error}"))
+    })?;
+    let health = Health::new(&[]).await;
+    cli.metrics.serve(Some(&health)).await?;
+    let stop = shutdown_signal()?;
+    let namespace = cli.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
+    let identity = cli.identity.clone().unwrap_or_else(|| format!("operator-{:08x}", rand::random::<u32>()));
+    let asked = client.clone();
+    let answers = async move || asked.apiserver_version().await.map(drop);
+    let watched = tokio::spawn(health.watch(answers, stop.clone()));
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
+    let election = Election { namespace, identity };
+    run(Context::new(client, SystemClock::shared()), &election, stop.clone()).await?;
+    stop.cancel();
+    // It has nothing to say any more.
+    let _ = watched.await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Prints documents as YAML.
+fn print_documents(documents: &[serde_json::Result<Value>]) -> Result<(), StartError> {
+    let mut text = String::from("# Written by `moviebooking-operator`; `cargo xtask generate` writes it anew.\n");
     for document in documents {
-        // Through JSON: that is the form that Kubernetes knows.
-        let value =
-            serde_json::to_value(document).map_err(|error| StartError::software(error.to_string()))?;
-        let yaml =
-            serde_saphyr::to_string(&value).map_err(|error| StartError::software(error.to_string()))?;
+        let value = document.as_ref().map_err(|error| StartError::software(error.to_string()))?;
+        let yaml = serde_saphyr::to_string(value).map_err(|error| StartError::software(error.to_string()))?;
         text.push_str("---\n");
         text.push_str(&yaml);
     }
-    use std::io::Write as _;
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|error| StartError::system(format!("cannot write to standard output: {error}")))
+    let written = std::io::stdout().write_all(text.as_bytes());
+    written.map_err(|error| StartError::system(format!("cannot write to standard output: {error}")))
 }

@@ -11,6 +11,8 @@ mod load;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod neighbours;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod refusals;

@@ -1,0 +1,127 @@
+//! What is built, as a person would read it.
+
+use k8s_openapi::api::{batch::v1::Job, core::v1::PodSpec};
+
+use super::*;
+
+/// All objects, one after another, as YAML.
+fn text(plan: &Plan) -> String {
+    let documents = plan.objects.iter().map(|object| serde_saphyr::to_string(&object.value).unwrap());
+    documents.collect::<Vec<_>>().join("---\n")
+}
+
+#[test]
+fn a_version_alone() {
+    let (_, plan) = converged(&platform(json!({ "version": "0.1.0" })), databases_ready());
+    insta::assert_snapshot!(text(&plan));
+}
+
+#[test]
+fn everything_that_can_be_set() {
+    let platform = platform(json!({
+        "version": "0.2.0",
+        "images": { "repository": "registry.example/cinema", "pullPolicy": "Always", "pullSecrets": ["registry"] },
+        "replicas": 3,
+        "services": {
+            "users": {
+                "autoscaling": { "maxReplicas": 9 },
+                "resources": { "requests": { "cpu": "1" } },
+                "env": [{ "name": "MOVIEBOOKING_SIGNING_KEY_DAYS", "value": "30" }],
+            },
+            "gateway": {
+                "replicas": 5,
+                "nodeSelector": { "zone": "edge" },
+                "tolerations": [{ "key": "edge", "operator": "Exists" }],
+                "priorityClassName": "high",
+                "env": [{ "name": "MOVIEBOOKING_PLAINTEXT", "value": "false" }],
+            },
+        },
+        "databases": { "external": { "secrets": {
+            "users": "u", "movies": "m", "theaters": "th", "reservations": "r", "payments": "p", "tickets": "ti",
+        } } },
+        "gateway": {
+            "serviceType": "LoadBalancer",
+            "ingress": {
+                "className": "nginx", "host": "tickets.example.com", "tlsSecretName": "tls",
+                "issuer": { "name": "letsencrypt", "kind": "ClusterIssuer" }, "annotations": { "a": "b" },
+            },
+            "trustedProxies": ["10.0.0.0/8"],
+            "corsOrigins": ["https://tickets.example.com"],
+        },
+        "payments": { "stripe": { "secretName": "stripe", "returnUrl": "https://tickets.example.com/paid" } },
+        "events": { "nats": {
+            "servers": ["tls://nats.events"], "credentialsSecretName": "nats", "caSecretName": "nats-ca",
+        } },
+        "telemetry": { "log": "debug", "otlpEndpoint": "http://collector:4317", "traceSamplePercent": 5 },
+    }));
+    let (_, plan) = converged(&platform, databases_ready());
+    insta::assert_snapshot!(text(&plan));
+    assert_eq!(url(&Scope::new(&platform).unwrap()), "https://tickets.example.com");
+}
+
+#[test]
+fn every_pod_keeps_to_the_restricted_level_and_has_no_token() {
+    let (_, plan) = converged(&platform(json!({ "version": "0.1.0" })), databases_ready());
+    let deployments =
+        all::<Deployment>(&plan).into_values().map(|it| it.spec.unwrap().template.spec.unwrap());
+    let sets = all::<k8s_openapi::api::apps::v1::StatefulSet>(&plan).into_values();
+    let sets = sets.map(|it| it.spec.unwrap().template.spec.unwrap());
+    let jobs = all::<Job>(&plan).into_values().map(|it| it.spec.unwrap().template.spec.unwrap());
+    let pods: Vec<PodSpec> = deployments.chain(sets).chain(jobs).collect();
+    assert_eq!(pods.len(), 7 + 1 + 6);
+    for pod in pods {
+        let security = pod.security_context.as_ref().unwrap();
+        assert_eq!(security.run_as_non_root, Some(true));
+        assert_eq!(security.seccomp_profile.as_ref().unwrap().type_, "RuntimeDefault");
+        assert_eq!(pod.automount_service_account_token, Some(false));
+        assert!(pod.host_network.is_none() && pod.host_pid.is_none() && pod.host_ipc.is_none());
+        for container in &pod.containers {
+            let security = container.security_context.as_ref().unwrap();
+            assert_eq!(security.allow_privilege_escalation, Some(false));
+            assert_eq!(security.read_only_root_filesystem, Some(true));
+            assert_eq!(security.capabilities.as_ref().unwrap().drop, Some(vec!["ALL".to_owned()]));
+            let resources = container.resources.as_ref().unwrap();
+            assert!(resources.requests.is_some() && resources.limits.is_some());
+        }
+        for volume in pod.volumes.iter().flatten() {
+            assert!(volume.host_path.is_none());
+        }
+    }
+}
+
+#[test]
+fn no_secret_is_anywhere_but_in_secrets() {
+    let (_, plan) = converged(&platform(json!({ "version": "0.1.0" })), databases_ready());
+    let observed = databases_ready();
+    for object in plan.objects.iter().filter(|object| object.resource.kind != "Secret") {
+        let text = object.value.to_string();
+        assert!(!text.contains(&observed.service_secret) && !text.contains(&observed.superuser_password));
+    }
+}
+
+#[test]
+fn what_a_retained_server_needs_stays_when_the_platform_goes() {
+    for (policy, stays) in [("Retain", true), ("Delete", false)] {
+        let spec = json!({ "version": "0.1.0", "databases": { "builtin": { "deletionPolicy": policy } } });
+        let plan = plan(&platform(spec), &databases_ready()).unwrap();
+        let secrets = all::<k8s_openapi::api::core::v1::Secret>(&plan);
+        assert_eq!(secrets["cinema-postgresql-superuser"].metadata.owner_references.is_none(), stays);
+        assert!(secrets["cinema-service-secret"].metadata.owner_references.is_some());
+        let server = &all::<k8s_openapi::api::apps::v1::StatefulSet>(&plan)["cinema-postgresql"];
+        let retention = server.spec.as_ref().unwrap().persistent_volume_claim_retention_policy.as_ref();
+        assert_eq!(retention.unwrap().when_deleted.as_deref(), Some(policy));
+    }
+}
+
+#[test]
+fn the_names_of_the_longest_platform_fit() {
+    let mut platform = platform(json!({ "version": "0.1.0" }));
+    platform.metadata.name = Some("c".repeat(30));
+    let (_, plan) = converged(&platform, databases_ready());
+    for object in &plan.objects {
+        // Labels hold them, and names of services are those of hosts.
+        assert!(object.name.len() <= 63, "{}", object.name);
+        let most = if object.resource.kind == "DatabaseClaim" { 45 } else { 63 };
+        assert!(object.name.len() <= most, "{}", object.name);
+    }
+}

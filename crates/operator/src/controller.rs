@@ -1,0 +1,52 @@
+//! The controllers: each looks at one resource, at what belongs to it and at what it names, and makes of the cluster what
+//! the resource says. What a look finds is never kept: the next one begins anew.
+
+mod claim;
+mod observe;
+mod platform;
+mod report;
+mod retry;
+mod run;
+mod status;
+
+use std::sync::Arc;
+
+use kube::{Client, runtime::events::Recorder};
+use moviebooking_domain::clock::SharedClock;
+
+use crate::{apply::ApplyError, build::BuildError};
+
+pub use run::{Election, run};
+
+/// What controllers work with.
+pub struct Context {
+    client: Client,
+    clock: SharedClock,
+    recorder: Recorder,
+    attempts: retry::Attempts,
+}
+
+impl Context {
+    /// For a cluster.
+    pub fn new(client: Client, clock: SharedClock) -> Arc<Self> {
+        let recorder = Recorder::new(client.clone(), crate::build::MANAGER.into());
+        Arc::new(Self { client, clock, recorder, attempts: retry::Attempts::default() })
+    }
+}
+
+/// Why a look at a resource was not finished; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The API server did not do what it was asked for.
+    #[error("the API server: {0}")]
+    Api(#[from] kube::Error),
+    /// Some objects could not be applied or deleted; the first of them.
+    #[error("{0}")]
+    Apply(ApplyError),
+    /// Nothing could be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// An object is not of the form that its kind has.
+    #[error("an object of the cluster cannot be read")]
+    Json(#[from] serde_json::Error),
+}

@@ -1,0 +1,212 @@
+//! What is known of a platform's surroundings: the stage that reads and decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    batch::v1::Job,
+    core::v1::{Pod, Secret},
+};
+use kube::{Api, Client, ResourceExt as _, api::ListParams};
+use rand::Rng as _;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+use super::ReconcileError;
+use crate::{
+    api::DatabaseClaim,
+    apply::Live,
+    build::{Claimed, INSTANCE, Migration, NAME, Observed, SERVICE_SECRET, SUPERUSER, Scope, server_name},
+    graph::{BANK, COMPONENTS, PAYMENTS},
+    object::Key,
+};
+
+/// Reads what the objects of a platform depend on.
+///
+/// # Errors
+/// When the API server does not answer as it should.
+pub(super) async fn platform(
+    client: &Client,
+    scope: &Scope<'_>,
+    live: &Live,
+) -> Result<Observed, ReconcileError> {
+    let secrets = Api::<Secret>::namespaced(client.clone(), scope.namespace);
+    let (service_name, service_key) = SERVICE_SECRET;
+    let service_secret = value(&secrets, &scope.object_name(service_name), service_key).await?;
+    let superuser = format!("{}-{SUPERUSER}", server_name(scope));
+    let superuser_password = match scope.spec.databases.external {
+        Some(_) => None,
+        None => value(&secrets, &superuser, "password").await?,
+    };
+    let mut observed = Observed {
+        service_secret: service_secret.unwrap_or_else(random_secret),
+        superuser_password: superuser_password.unwrap_or_else(random_secret),
+        ..Observed::default()
+    };
+    let databases = COMPONENTS.iter().map(|component| component.name).chain([BANK]);
+    for database in databases {
+        if let Some(claim) = typed::<DatabaseClaim>(live, &scope.object_name(database))? {
+            observed.claims.insert(database, claimed(&claim));
+        }
+    }
+    for (key, _) in live.iter().filter(|(key, _)| key.kind == "Job") {
+        if let Some(job) = typed::<Job>(live, &key.name)? {
+            observed.migrations.insert(key.name.clone(), migration(&job));
+        }
+    }
+    for component in &COMPONENTS {
+        let name = scope.object_name(component.name);
+        if let Some(deployment) = typed::<Deployment>(live, &name)? {
+            observed.deployments.insert(name, deployment);
+        }
+    }
+    for (components, name, keys) in named_secrets(scope) {
+        let secret = secrets.get_opt(&name).await?;
+        let lacks = match &secret {
+            None => Some(format!("there is no Secret {name}: make one with {}", keys.join(" and "))),
+            Some(secret) => keys
+                .iter()
+                .find(|&&key| secret.data.as_ref().is_none_or(|data| !data.contains_key(key)))
+                .map(|key| format!("the Secret {name} has no key {key}: add it")),
+        };
+        let digest =
+            hex::encode(&Sha256::digest(serde_json::to_vec(&secret.map(|secret| secret.data))?)[..8]);
+        for component in components {
+            match &lacks {
+                Some(lacks) => drop(observed.missing.insert(component, lacks.clone())),
+                None => observed.read_at_start.entry(component).or_default().push_str(&digest),
+            }
+        }
+    }
+    Ok(observed)
+}
+
+/// The Secrets that a platform names and that processes read when they start: for which components, and which keys.
+fn named_secrets(scope: &Scope<'_>) -> Vec<(Vec<&'static str>, String, &'static [&'static str])> {
+    let mut named: Vec<(Vec<&'static str>, String, &'static [&'static str])> = Vec::new();
+    let services =
+        || COMPONENTS.iter().filter(|component| component.database).map(|component| component.name).collect();
+    if let Some(nats) = &scope.spec.events.nats {
+        let credentials =
+            nats.credentials_secret_name.clone().map(|name| (services(), name, &["credentials"][..]));
+        let authorities = nats.ca_secret_name.clone().map(|name| (services(), name, &["ca.crt"][..]));
+        named.extend(credentials.into_iter().chain(authorities));
+    }
+    if let Some(stripe) = &scope.spec.payments.stripe {
+        named.push((vec![PAYMENTS], stripe.secret_name.clone(), &["key", "webhook-secret"]));
+    }
+    named
+}
+
+/// The value of a key of a Secret, if there is such a Secret and it has that.
+pub(super) async fn value(
+    secrets: &Api<Secret>,
+    name: &str,
+    key: &str,
+) -> Result<Option<String>, kube::Error> {
+    let secret = secrets.get_opt(name).await?;
+    let value = secret.and_then(|secret| secret.data?.remove(key));
+    Ok(value.and_then(|value| String::from_utf8(value.0).ok()).filter(|value| !value.is_empty()))
+}
+
+/// 32 random bytes as text, of letters and digits that stand for themselves wherever a secret is written.
+pub(super) fn random_secret() -> String {
+    let mut bytes = [0; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    hex::encode(bytes)
+}
+
+pub(super) fn typed<T>(live: &Live, name: &str) -> serde_json::Result<Option<T>>
+where
+    T: kube::Resource<DynamicType = ()> + DeserializeOwned,
+{
+    let object = live.get(&Key::of::<T>(name));
+    object.map(|object| serde_json::from_value(serde_json::to_value(object)?)).transpose()
+}
+
+fn claimed(claim: &DatabaseClaim) -> Claimed {
+    let status = claim.status.clone().unwrap_or_default();
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
+    let is_ready = status.observed_generation == claim.metadata.generation
+        && ready.is_some_and(|ready| ready.status == "True");
+    Claimed {
+        secret: status.binding.filter(|_| is_ready).map(|binding| binding.name),
+        port: status.port.and_then(|port| port.try_into().ok()),
+        message: ready
+            .map_or_else(|| "nobody has looked at the claim yet".to_owned(), |ready| ready.message.clone()),
+    }
+}
+
+/// How a Job does.
+pub(super) fn migration(job: &Job) -> Migration {
+    let conditions = job.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let mut held = conditions.filter(|condition| condition.status == "True");
+    match held.find(|condition| matches!(condition.type_.as_str(), "Complete" | "Failed")) {
+        Some(condition) if condition.type_ == "Complete" => Migration::Complete,
+        Some(condition) => Migration::Failed(condition.message.clone().unwrap_or_default()),
+        None => Migration::Running,
+    }
+}
+
+/// What is wrong with pods of `instance`: the first reason of each, by the value of `app.kubernetes.io/name` or, of a Job's
+/// pods, the name of the Job.
+///
+/// # Errors
+/// When the API server does not answer as it should.
+pub(super) async fn troubles(
+    client: &Client,
+    namespace: &str,
+    selector: &str,
+) -> Result<BTreeMap<String, String>, kube::Error> {
+    let pods = Api::<Pod>::namespaced(client.clone(), namespace);
+    let pods = pods.list(&ListParams::default().labels(selector)).await?;
+    let mut troubles = BTreeMap::new();
+    for pod in pods {
+        let labels = pod.labels();
+        let whose = labels.get("batch.kubernetes.io/job-name").or_else(|| labels.get(NAME)).cloned();
+        if let (Some(whose), Some(trouble)) = (whose, trouble(&pod)) {
+            troubles.entry(whose).or_insert(trouble);
+        }
+    }
+    Ok(troubles)
+}
+
+/// The label selector of a platform's pods.
+pub(super) fn pods_of(instance: &str) -> String {
+    format!("{INSTANCE}={instance}")
+}
+
+/// Why a pod does not run.
+fn trouble(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let harmless: BTreeSet<&str> = ["ContainerCreating", "PodInitializing"].into();
+    for container in status.container_statuses.iter().flatten() {
+        let state = container.state.as_ref()?;
+        if let Some(waiting) = &state.waiting
+            && let Some(reason) = waiting.reason.as_deref().filter(|reason| !harmless.contains(reason))
+        {
+            return Some(with_message(reason, waiting.message.as_deref()));
+        }
+        if let Some(ended) = state.terminated.as_ref().filter(|ended| ended.exit_code != 0) {
+            let reason =
+                format!("{} (exit code {})", ended.reason.as_deref().unwrap_or("Error"), ended.exit_code);
+            return Some(with_message(&reason, ended.message.as_deref()));
+        }
+    }
+    let unscheduled = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")?;
+    Some(with_message(
+        unscheduled.reason.as_deref().unwrap_or("Unschedulable"),
+        unscheduled.message.as_deref(),
+    ))
+}
+
+fn with_message(reason: &str, message: Option<&str>) -> String {
+    match message {
+        Some(message) if !message.is_empty() => format!("{reason}: {}", message.trim()),
+        _ => reason.to_owned(),
+    }
+}

@@ -1,0 +1,140 @@
+//! The controller of platforms.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::{
+    Api, Resource as _, ResourceExt as _,
+    api::{Patch, PatchParams},
+    core::DeserializeGuard,
+    runtime::controller::Action,
+};
+use serde_json::json;
+
+use super::{
+    Context, ReconcileError, observe,
+    report::{self, Reported},
+    retry::some,
+    status,
+};
+use crate::{
+    api::{MovieBookingPlatform, MovieBookingPlatformStatus, State},
+    apply,
+    build::{self, MANAGER, Scope, Turn, owner},
+    metrics,
+    object::platform_kinds,
+};
+
+/// How soon a platform is looked at again while something of it is under way: what is wrong with pods is not watched.
+const UNDER_WAY: Duration = Duration::from_secs(10);
+/// How soon when nothing is: the Secrets that it names are not watched.
+const SETTLED: Duration = Duration::from_secs(300);
+
+const KIND: &str = "MovieBookingPlatform";
+
+/// Looks at a platform and does what is to be done now.
+///
+/// # Errors
+/// When that is to be tried again.
+pub(super) async fn reconcile(
+    guarded: Arc<DeserializeGuard<MovieBookingPlatform>>,
+    context: Arc<Context>,
+) -> Result<Action, ReconcileError> {
+    let action = match &guarded.0 {
+        // What it has goes with it, because it owns that; nothing holds up its deletion.
+        _ if guarded.meta().deletion_timestamp.is_some() => Action::await_change(),
+        Ok(platform) => Box::pin(look(platform, &context)).await?,
+        Err(invalid) => {
+            let state = State::fails(
+                "SpecInvalid",
+                format!("{}; nothing of the platform is changed until it is corrected", invalid.error),
+            );
+            let generation = invalid.metadata.generation;
+            let status =
+                status::alone(MovieBookingPlatformStatus::default(), generation, &state, context.clock.now());
+            let namespace = guarded.namespace().unwrap_or_default();
+            write_status(&context, &namespace, &guarded.name_any(), &status).await?;
+            Action::await_change()
+        }
+    };
+    metrics::RECONCILES.with_label_values(&[KIND, "done"]).inc();
+    context.attempts.succeeded(&(KIND, guarded.namespace(), guarded.meta().name.clone()));
+    Ok(action)
+}
+
+/// When a look that failed is repeated.
+pub(super) fn retry(
+    guarded: Arc<DeserializeGuard<MovieBookingPlatform>>,
+    error: &ReconcileError,
+    context: Arc<Context>,
+) -> Action {
+    let (namespace, name) = (guarded.namespace(), guarded.meta().name.clone());
+    tracing::warn!(namespace, name, %error, "the platform is not as it is to be; it is tried again");
+    metrics::RECONCILES.with_label_values(&[KIND, "failed"]).inc();
+    Action::requeue(context.attempts.failed((KIND, namespace, name)))
+}
+
+async fn look(platform: &MovieBookingPlatform, context: &Context) -> Result<Action, ReconcileError> {
+    let scope = Scope::new(platform).map_err(build::BuildError::from)?;
+    let client = &context.client;
+    if platform.spec.suspend {
+        publish(platform, status::suspended(platform, context.clock.now()), context).await?;
+        return Ok(Action::await_change());
+    }
+    let live = apply::live(client, scope.namespace, scope.name, &platform_kinds()).await?;
+    let observed = observe::platform(client, &scope, &live).await?;
+    let plan = build::plan(platform, &observed)?;
+    let owner = owner(platform).ok_or(build::BuildError::NotStored(build::NotStored))?;
+    let mut errors = apply::apply(client, scope.namespace, &owner, &plan.objects, &plan.kept, &live).await;
+
+    let is_settled = plan.progress.iter().all(|(_, progress)| progress.turn == Turn::Done);
+    let troubles = if is_settled {
+        Default::default()
+    } else {
+        observe::troubles(client, scope.namespace, &observe::pods_of(scope.name)).await?
+    };
+    let refused = errors.first().map(ToString::to_string);
+    let status = status::of(platform, &scope, &plan, &troubles, refused.as_deref(), context.clock.now());
+    publish(platform, status, context).await?;
+    if !errors.is_empty() {
+        return Err(ReconcileError::Apply(errors.swap_remove(0)));
+    }
+    Ok(Action::requeue(some(if is_settled { SETTLED } else { UNDER_WAY })))
+}
+
+/// Writes the status where it is new, and tells events of what has changed.
+async fn publish(
+    platform: &MovieBookingPlatform,
+    status: MovieBookingPlatformStatus,
+    context: &Context,
+) -> Result<(), kube::Error> {
+    if platform.status.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    let namespace = platform.namespace().unwrap_or_default();
+    write_status(context, &namespace, &platform.name_any(), &status).await?;
+    let before = platform.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let reported = Reported { before, after: &status.conditions, about: platform.object_ref(&()) };
+    report::publish(&context.recorder, &reported).await;
+    Ok(())
+}
+
+async fn write_status(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+    status: &MovieBookingPlatformStatus,
+) -> Result<(), kube::Error> {
+    let api = Api::<MovieBookingPlatform>::namespaced(context.client.clone(), namespace);
+    let patch = json!({
+        "apiVersion": MovieBookingPlatform::api_version(&()),
+        "kind": KIND,
+        "metadata": { "name": name },
+        "status": status,
+    });
+    metrics::WRITES.with_label_values(&[KIND, "status"]).inc();
+    match api.patch_status(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&patch)).await {
+        // Gone in the meantime: there is nobody to tell.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        done => done.map(drop),
+    }
+}

@@ -1,0 +1,80 @@
+//! An object of any kind, as it is sent to the cluster.
+
+use k8s_openapi::api::{
+    apps::v1::{Deployment, StatefulSet},
+    autoscaling::v2::HorizontalPodAutoscaler,
+    batch::v1::Job,
+    core::v1::{Secret, Service, ServiceAccount},
+    networking::v1::{Ingress, NetworkPolicy},
+    policy::v1::PodDisruptionBudget,
+};
+use kube::{Resource, ResourceExt as _, api::ApiResource};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::api::DatabaseClaim;
+
+/// An object of any kind: what of it is to be as written here.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// Its kind.
+    pub resource: ApiResource,
+    /// Its name.
+    pub name: String,
+    /// Its fields.
+    pub value: Value,
+}
+
+/// What an object is found by in a namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Its kind, such as Deployment.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Object {
+    /// A typed object.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn of<T: Resource<DynamicType = ()> + Serialize>(object: &T) -> serde_json::Result<Self> {
+        let resource = ApiResource::erase::<T>(&());
+        Ok(Self { resource, name: object.name_any(), value: serde_json::to_value(object)? })
+    }
+
+    /// What it is found by.
+    pub fn key(&self) -> Key {
+        Key { kind: self.resource.kind.clone(), name: self.name.clone() }
+    }
+}
+
+impl Key {
+    /// The key of an object of type `T`.
+    pub fn of<T: Resource<DynamicType = ()>>(name: &str) -> Self {
+        Self { kind: T::kind(&()).into_owned(), name: name.to_owned() }
+    }
+}
+
+/// All kinds of objects that a platform consists of.
+pub fn platform_kinds() -> Vec<ApiResource> {
+    vec![
+        ApiResource::erase::<ServiceAccount>(&()),
+        ApiResource::erase::<Secret>(&()),
+        ApiResource::erase::<Service>(&()),
+        ApiResource::erase::<NetworkPolicy>(&()),
+        ApiResource::erase::<StatefulSet>(&()),
+        ApiResource::erase::<DatabaseClaim>(&()),
+        ApiResource::erase::<Job>(&()),
+        ApiResource::erase::<PodDisruptionBudget>(&()),
+        ApiResource::erase::<HorizontalPodAutoscaler>(&()),
+        ApiResource::erase::<Deployment>(&()),
+        ApiResource::erase::<Ingress>(&()),
+    ]
+}
+
+/// All kinds of objects that a database claim consists of.
+pub fn claim_kinds() -> Vec<ApiResource> {
+    vec![ApiResource::erase::<Secret>(&()), ApiResource::erase::<Job>(&())]
+}

@@ -1,0 +1,15 @@
+//! The operator's program against a real API server, as the service account that its roles are for. Nothing else runs: what
+//! Kubernetes' own controllers would do (Jobs, Deployments), the tests do.
+
+#[cfg(test)]
+mod converging;
+#[cfg(test)]
+mod drift;
+#[cfg(test)]
+mod input;
+#[cfg(test)]
+mod leading;
+#[cfg(test)]
+mod upgrading;
+#[cfg(test)]
+mod world;
