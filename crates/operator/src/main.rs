@@ -80,7 +80,8 @@ async fn serve(cli: &Cli) -> Result<(), StartError> {
 
 /// Prints documents as YAML.
 fn print_documents(documents: &[serde_json::Result<Value>]) -> Result<(), StartError> {
-    let mut text = String::from("# Written by `moviebooking-operator`; `cargo xtask generate` writes it anew.\n");
+    let mut text =
+        String::from("# Written by `moviebooking-operator`; `cargo xtask generate` writes it anew.\n");
     for document in documents {
         let value = document.as_ref().map_err(|error| StartError::software(error.to_string()))?;
         let yaml = serde_saphyr::to_string(value).map_err(|error| StartError::software(error.to_string()))?;

@@ -23,12 +23,16 @@ enum Source {
 }
 
 /// Later ones are made of earlier ones.
-const FILES: [Generated; 4] = [
+const FILES: [Generated; 5] = [
     Generated { path: "openapi.json", source: Source::Program("openapi", &[]) },
     Generated { path: "docs/events.md", source: Source::Program("event-catalogue", &[]) },
     Generated {
         path: "charts/moviebooking/files/crds.yaml",
         source: Source::Program("moviebooking-operator", &["crds"]),
+    },
+    Generated {
+        path: "charts/moviebooking/files/rbac.yaml",
+        source: Source::Program("moviebooking-operator", &["rbac"]),
     },
     Generated { path: "manifests/operator.yaml", source: Source::Chart },
 ];
