@@ -42,6 +42,18 @@ impl Processes {
         let accounts = accounts.ok_or("the demo has no accounts")?;
         Ok(Self { system: System::at(platform.address(GATEWAY), accounts), platform, _folder: folder })
     }
+
+    /// The platform that all tests of a program share.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn shared() -> &'static Self {
+        static PROCESSES: OnceLock<Result<Processes, String>> = OnceLock::new();
+        match PROCESSES.get_or_init(Self::start) {
+            Ok(processes) => processes,
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 impl System {
@@ -50,10 +62,6 @@ impl System {
     /// # Panics
     /// When it does not start.
     pub fn processes() -> &'static Self {
-        static PROCESSES: OnceLock<Result<Processes, String>> = OnceLock::new();
-        match PROCESSES.get_or_init(Processes::start) {
-            Ok(processes) => &processes.system,
-            Err(error) => panic!("{error}"),
-        }
+        &Processes::shared().system
     }
 }

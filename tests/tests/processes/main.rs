@@ -13,6 +13,8 @@ mod booking;
 #[path = "../system/paying.rs"]
 mod paying;
 #[cfg(test)]
+mod provider_webhooks;
+#[cfg(test)]
 #[path = "../system/webhooks.rs"]
 mod webhooks;
 
