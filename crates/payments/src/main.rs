@@ -40,8 +40,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Compare the ledger with the payment provider's own list of the money that it moved, and name each difference; the
-    /// service may be running meanwhile. The exit code is 0 when there is none, and 1 when there are some.
+    /// Compare the ledger with the payment provider's own list of the money that it moved, name each difference, and book
+    /// the fees that it lists; the service may be running meanwhile. The exit code is 0 when there is no difference, and 1
+    /// when there are some.
     Reconcile(reconcile::Args),
 }
 

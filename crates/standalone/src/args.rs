@@ -44,8 +44,9 @@ pub enum Command {
     /// Add a key for ticket codes, while the platform runs or not: it is published now and signs from tomorrow on. Tickets
     /// that older keys signed stay valid.
     RotateTicketKeys(moviebooking_tickets::RotateKeys),
-    /// Compare the ledger with the sandbox bank's own list of the money that it moved, and name each difference; the
-    /// platform may be running meanwhile. The exit code is 0 when there is none, and 1 when there are some.
+    /// Compare the ledger with the sandbox bank's own list of the money that it moved, name each difference, and book
+    /// the fees that it lists; the platform may be running meanwhile. The exit code is 0 when there is no difference, and 1
+    /// when there are some.
     Reconcile(moviebooking_payments::reconcile::Args),
     /// Fill a platform of separate processes with the demo cinema, through its gateway, and keep the accounts' passwords
     /// in the data folder. It must have an admin and a catalogue.
