@@ -190,6 +190,7 @@ answers! { PaymentsService {
     charge(ChargeRequest) -> Payment;
     list_payments(ListPaymentsRequest) -> ListPaymentsResponse;
     get_payment(GetPaymentRequest) -> Payment;
+    cancel_payment(CancelPaymentRequest) -> Payment;
     refund(RefundRequest) -> Payment;
     resume_payment(ResumePaymentRequest) -> Payment;
     compensate_payment(CompensatePaymentRequest) -> Payment;
