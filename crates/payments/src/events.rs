@@ -1,7 +1,5 @@
 //! The history of payments, and of the refunds of cancelled showtimes, as events.
 
-use std::collections::BTreeMap;
-
 use moviebooking_domain::id::PaymentId;
 use moviebooking_events::{Batch, Event, Outbox, Source};
 use moviebooking_proto::{event::Event as Data, payments::v1 as wire};
@@ -16,21 +14,19 @@ use crate::store::{self, Told};
 pub struct History;
 
 impl Source for History {
-    /// The last event that was read, by payment, and the rows of the outbox.
-    type Receipt = (BTreeMap<PaymentId, i64>, Vec<Uuid>);
+    /// The events that were read, by payment and number, and the rows of the outbox.
+    type Receipt = (Vec<(PaymentId, i64)>, Vec<Uuid>);
 
     async fn unpublished(&self, db: &Db, limit: i64) -> Result<Batch<Self::Receipt>, StoreError> {
         let Batch { mut events, receipt: showtimes, mut rows } = Outbox.unpublished(db, limit).await?;
-        let mut payments = BTreeMap::new();
+        let mut payments = Vec::new();
         let left = limit - i64::try_from(rows).unwrap_or(limit);
         if left > 0 {
             let found = store::unpublished(db, left).await?;
             rows += found.len();
-            for (payment, number, told) in found {
-                payments.insert(payment, number);
-                if let Some(told) = told {
-                    events.extend(event(&told)?);
-                }
+            for told in found {
+                payments.push((told.payment, told.sequence));
+                events.extend(event(&told)?);
             }
         }
         Ok(Batch { events, receipt: (payments, showtimes), rows })

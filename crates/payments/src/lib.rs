@@ -73,6 +73,7 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(8, "migrations/0008_woken_sagas.sql"),
     migration!(9, "migrations/0009_immutable_ledger.sql"),
     migration!(10, "migrations/0010_event_facts.sql"),
+    migration!(11, "migrations/0011_unpublished_events.sql"),
     LEASE_MIGRATION,
     outbox::MIGRATION,
 ]);

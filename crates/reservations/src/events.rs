@@ -1,9 +1,4 @@
 //! The history of seats as events.
-//!
-//! The numbers of a showtime's changes have no gaps and are committed in order, so all that is published of a showtime is
-//! known by the number of the last.
-
-use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use moviebooking_domain::id::ShowtimeId;
@@ -22,18 +17,14 @@ use crate::{
 pub struct History;
 
 impl Source for History {
-    /// The last change that was read, by showtime.
-    type Receipt = BTreeMap<ShowtimeId, i64>;
+    /// The changes that were read, by showtime and number.
+    type Receipt = Vec<(ShowtimeId, i64)>;
 
     async fn unpublished(&self, db: &Db, limit: i64) -> Result<Batch<Self::Receipt>, StoreError> {
         let changes = store::unpublished(db, limit).await?;
-        let mut receipt = BTreeMap::new();
-        let mut events = Vec::with_capacity(changes.len());
-        for (showtime, change) in &changes {
-            receipt.insert(*showtime, change.sequence);
-            events.push(event(*showtime, change)?);
-        }
-        Ok(Batch { events, receipt, rows: changes.len() })
+        let receipt = changes.iter().map(|(showtime, change)| (*showtime, change.sequence)).collect();
+        let events = changes.iter().map(|(showtime, change)| event(*showtime, change));
+        Ok(Batch { events: events.collect::<Result<_, _>>()?, receipt, rows: changes.len() })
     }
 
     async fn published(&self, db: &Db, receipt: Self::Receipt) -> Result<(), StoreError> {

@@ -58,6 +58,7 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(1, "migrations/0001_reservations.sql"),
     migration!(2, "migrations/0002_offers.sql"),
     migration!(3, "migrations/0003_published_changes.sql"),
+    migration!(4, "migrations/0004_unpublished_changes.sql"),
     idempotency::MIGRATION,
     LEASE_MIGRATION,
 ]);

@@ -1,7 +1,5 @@
 //! Which events of payments are published.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use moviebooking_domain::{id::PaymentId, money::Money};
 use moviebooking_proto::payments::v1::{Offer, PaymentFacts};
@@ -28,41 +26,32 @@ pub(crate) struct Told {
 }
 
 /// The first `limit` events that are not known to be published, those of a payment in their order. The number of a
-/// payment's last event is its version, which is counted under a lock on its row: none is committed out of order. A version
-/// that came without an event has its number alone.
-pub(crate) async fn unpublished(
-    db: &Db,
-    limit: i64,
-) -> Result<Vec<(PaymentId, i64, Option<Told>)>, StoreError> {
+/// payment's last event is its version, which is counted under a lock on its row: none is committed before an earlier one.
+pub(crate) async fn unpublished(db: &Db, limit: i64) -> Result<Vec<Told>, StoreError> {
     let rows =
-        sql("SELECT p.id, p.version, e.seq, e.happened_at, e.kind, e.amount AS moved, p.reservation_id, p.user_id, \
+        sql("SELECT p.id, e.seq, e.happened_at, e.kind, e.amount AS moved, p.reservation_id, p.user_id, \
          p.theater_id, p.showtime_id, p.amount, p.currency, p.provider, p.failure_reason, e.facts, o.offers \
-         FROM (SELECT * FROM payments WHERE version > published ORDER BY id LIMIT $1) p \
-         LEFT JOIN payment_events e ON e.payment_id = p.id AND e.seq > p.published \
-         LEFT JOIN payment_offers o ON o.payment_id = p.id ORDER BY p.id, e.seq LIMIT $1")
-    .bind(limit)
+         FROM unpublished_events u JOIN payment_events e ON e.payment_id = u.payment_id AND e.seq = u.seq \
+         JOIN payments p ON p.id = u.payment_id LEFT JOIN payment_offers o ON o.payment_id = u.payment_id \
+         ORDER BY u.payment_id, u.seq LIMIT $1")
+        .bind(limit)
         .fetch_all(db)
         .await?;
-    let numbered = |row: &Row| {
-        let told = row.get::<Option<i64>>("seq")?.map(|sequence| told(row, sequence)).transpose()?;
-        let number = told.as_ref().map_or_else(|| row.get("version"), |told| Ok(told.sequence))?;
-        Ok((row.get("id")?, number, told))
-    };
-    rows.iter().map(numbered).collect()
+    rows.iter().map(told).collect()
 }
 
-/// Notes the last published event of each payment.
-pub(crate) async fn published(db: &Db, last: &BTreeMap<PaymentId, i64>) -> Result<(), StoreError> {
-    let mut update = sql("UPDATE payments SET published = last.column2 FROM (VALUES ");
-    update.push_rows(
-        last.iter().map(|(payment, sequence)| -> [Value; 2] { [(*payment).into(), (*sequence).into()] }),
+/// Notes that events are published.
+pub(crate) async fn published(db: &Db, events: &[(PaymentId, i64)]) -> Result<(), StoreError> {
+    let mut delete = sql("DELETE FROM unpublished_events WHERE (payment_id, seq) IN (VALUES ");
+    delete.push_rows(
+        events.iter().map(|(payment, sequence)| -> [Value; 2] { [(*payment).into(), (*sequence).into()] }),
     );
-    // Who was held up while another went on does not set it back.
-    update.push(") AS last WHERE id = last.column1 AND published < last.column2");
-    update.execute(db).await.map(drop)
+    delete.push(")");
+    delete.execute(db).await.map(drop)
 }
 
-fn told(row: &Row, sequence: i64) -> Result<Told, StoreError> {
+fn told(row: &Row) -> Result<Told, StoreError> {
+    let sequence = row.get("seq")?;
     let payment: PaymentId = row.get("id")?;
     let id = |column| row.get::<uuid::Uuid>(column).map(|id| id.to_string());
     let currency = currency(row)?;

@@ -15,8 +15,8 @@ use super::rows;
 /// same, or a key that was used, fails the whole statement by the table's own constraint.
 const HOLD: &str = "\
 WITH turn AS (
-    INSERT INTO showtimes (showtime_id, sequence, closed, unpublished) VALUES ($1, $2 + 1, FALSE, TRUE)
-    ON CONFLICT (showtime_id) DO UPDATE SET sequence = excluded.sequence, unpublished = TRUE
+    INSERT INTO showtimes (showtime_id, sequence, closed) VALUES ($1, $2 + 1, FALSE)
+    ON CONFLICT (showtime_id) DO UPDATE SET sequence = excluded.sequence
         WHERE showtimes.sequence = $2 AND NOT showtimes.closed
     RETURNING showtime_id, sequence
 ), key AS (

@@ -1,7 +1,5 @@
 //! Which changes are published.
 
-use std::collections::BTreeMap;
-
 use moviebooking_domain::id::ShowtimeId;
 use moviebooking_store::{Db, StoreError, Value, sql};
 
@@ -9,13 +7,14 @@ use crate::board::Change;
 
 use super::rows;
 
-/// The first `limit` changes that are not known to be published, those of a showtime in their order.
+/// The first `limit` changes that are not known to be published, those of a showtime in their order. A showtime's changes
+/// are counted under a lock on its row: none is committed before an earlier one.
 pub(crate) async fn unpublished(db: &Db, limit: i64) -> Result<Vec<(ShowtimeId, Change)>, StoreError> {
     let rows = sql(
         "SELECT h.showtime_id, h.sequence, h.kind, h.reservation_id, h.user_id, h.seats, h.expires_at, h.at \
-             FROM (SELECT * FROM showtimes WHERE unpublished ORDER BY showtime_id LIMIT $1) s \
-             JOIN seat_history h ON h.showtime_id = s.showtime_id AND h.sequence > s.published \
-             ORDER BY h.showtime_id, h.sequence LIMIT $1",
+             FROM unpublished_changes u \
+             JOIN seat_history h ON h.showtime_id = u.showtime_id AND h.sequence = u.sequence \
+             ORDER BY u.showtime_id, u.sequence LIMIT $1",
     )
     .bind(limit)
     .fetch_all(db)
@@ -23,16 +22,12 @@ pub(crate) async fn unpublished(db: &Db, limit: i64) -> Result<Vec<(ShowtimeId, 
     rows.iter().map(|row| Ok((row.get("showtime_id")?, rows::change(row)?))).collect()
 }
 
-/// Notes the last published change of each showtime.
-pub(crate) async fn published(db: &Db, last: &BTreeMap<ShowtimeId, i64>) -> Result<(), StoreError> {
-    // Whoever changes the showtime meanwhile is waited for, and `sequence` is then the new one.
-    let mut update =
-        sql("UPDATE showtimes SET published = last.column2, unpublished = sequence > last.column2 \
-                          FROM (VALUES ");
-    update.push_rows(
-        last.iter().map(|(showtime, sequence)| -> [Value; 2] { [(*showtime).into(), (*sequence).into()] }),
+/// Notes that changes are published.
+pub(crate) async fn published(db: &Db, changes: &[(ShowtimeId, i64)]) -> Result<(), StoreError> {
+    let mut delete = sql("DELETE FROM unpublished_changes WHERE (showtime_id, sequence) IN (VALUES ");
+    delete.push_rows(
+        changes.iter().map(|(showtime, sequence)| -> [Value; 2] { [(*showtime).into(), (*sequence).into()] }),
     );
-    // Who was held up while another went on does not set it back.
-    update.push(") AS last WHERE showtime_id = last.column1 AND published < last.column2");
-    update.execute(db).await.map(drop)
+    delete.push(")");
+    delete.execute(db).await.map(drop)
 }

@@ -30,8 +30,8 @@ impl Turn {
     /// Waits for the turn.
     pub(crate) async fn take(db: &Db, showtime: ShowtimeId) -> Result<Self, StoreError> {
         let mut tx = db.begin().await?;
-        let row = sql("INSERT INTO showtimes (showtime_id, sequence, closed, unpublished) VALUES ($1, 1, FALSE, TRUE) \
-                       ON CONFLICT (showtime_id) DO UPDATE SET sequence = showtimes.sequence + 1, unpublished = TRUE \
+        let row = sql("INSERT INTO showtimes (showtime_id, sequence, closed) VALUES ($1, 1, FALSE) \
+                       ON CONFLICT (showtime_id) DO UPDATE SET sequence = showtimes.sequence + 1 \
                        RETURNING sequence, closed")
         .bind(showtime)
         .fetch_one(&mut tx)

@@ -51,7 +51,7 @@ everywhere! {
         world.hold(&buyer, &["A2"]).await.unwrap();
         History.published(&db, batch.receipt).await.unwrap();
         assert_eq!(publish(&db, 100).await.len(), 1);
-        let marked = sql("SELECT COUNT(*) AS n FROM showtimes WHERE unpublished").fetch_one(&db).await.unwrap();
+        let marked = sql("SELECT COUNT(*) AS n FROM unpublished_changes").fetch_one(&db).await.unwrap();
         assert_eq!(marked.get::<i64>("n").unwrap(), 0);
     }
 }
