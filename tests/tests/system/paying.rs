@@ -11,11 +11,16 @@ async fn charge(customer: &Rest, hold: &Value, token: &str, key: &str) -> Value 
     customer.send(request.json(&body)).await.ok()
 }
 
-/// The buyer decides on the bank's page.
-async fn decide(payment: &Value, decision: &str) -> StatusCode {
+/// The bank's page on which the buyer decides.
+fn page(payment: &Value) -> String {
     let url = payment["buyerAction"]["url"].as_str().unwrap();
     // A platform that was told to choose a port does not know it when it makes the address.
-    let url = url.replace("//127.0.0.1:0/", &format!("//{}/", crate::system().address));
+    url.replace("//127.0.0.1:0/", &format!("//{}/", crate::system().address))
+}
+
+/// The buyer decides on the bank's page.
+async fn decide(payment: &Value, decision: &str) -> StatusCode {
+    let url = page(payment);
     let client = reqwest::Client::new();
     let page = client.get(&url).send().await.unwrap();
     assert_eq!(
@@ -40,6 +45,31 @@ async fn a_buyer_confirms_and_has_tickets() {
     assert_eq!((&paid["state"], &paid["id"]), (&json!("COMPLETED"), &waiting["id"]));
     assert_eq!(paid["ticketIds"].as_array().unwrap().len(), 2);
     assert_eq!(paid["buyerAction"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_buyer_who_leaves_the_page_pays_in_another_way() {
+    let system = crate::system();
+    let customer = system.new_customer().await;
+    let wanted = json!({"showtimeId": system.showtime().await, "bestAvailable": {"count": 1}});
+    let hold = customer.post("/reservations", wanted).await.ok();
+    let waiting = charge(&customer, &hold, "tok_confirm", &key()).await;
+    assert_eq!(waiting["state"], "ACTION_REQUIRED", "{waiting}");
+    let path = format!("/payments/{}/cancel", waiting["id"].as_str().unwrap());
+    for _ in 0..2 {
+        let cancelled = customer.post(&path, json!({})).await.ok();
+        assert_eq!(
+            (&cancelled["state"], &cancelled["failureReason"]),
+            (&json!("DECLINED"), &json!("PAYMENT_DECLINED"))
+        );
+    }
+    assert_eq!(reqwest::get(page(&waiting)).await.unwrap().status(), StatusCode::GONE);
+    let paid = charge(&customer, &hold, "tok_approve", &key()).await;
+    assert_eq!(paid["state"], "COMPLETED");
+    customer
+        .post(&format!("/payments/{}/cancel", paid["id"].as_str().unwrap()), json!({}))
+        .await
+        .problem(409, "FAILED_PRECONDITION");
 }
 
 #[tokio::test]
