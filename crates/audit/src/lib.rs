@@ -5,8 +5,11 @@
 //! service's mistakes. One file checks one thing. Nobody may write meanwhile.
 
 mod books;
+mod events;
+mod ledger;
 mod money;
 mod order;
+mod returns;
 mod seats;
 mod settled;
 mod tickets;
@@ -22,17 +25,20 @@ use books::Books;
 pub enum Invariant {
     /// No seat of a showtime is ever held or sold to two at once, over the whole history of its seats.
     SeatsSoldOnce,
-    /// A captured payment has exactly its tickets or was refunded in full, a ticket has a captured payment, and the
-    /// seats that are sold are those with a valid ticket.
+    /// A captured payment has exactly its tickets or was refunded in full, as all are for a cancelled showtime; a ticket
+    /// has a captured payment; and the seats that are sold are those with a valid ticket.
     PaidIsTicketed,
     /// The seats were the buyer's before the money was taken.
     SeatsBeforeMoney,
     /// Nothing that was authorised is left neither captured nor given back.
     NothingLeftAuthorised,
-    /// The bank has moved what payments says, to the cent.
+    /// The bank has moved what payments and the ledger say, and what is given back is worth what is paid for it, to the
+    /// cent.
     MoneyAgrees,
-    /// No payment or refund is left with something to do.
+    /// No payment, refund or cancelled showtime is left with something to do.
     Settled,
+    /// Every change of a payment has its event, and all that happened is published.
+    ChangesAreTold,
     /// Every request gets a final answer in the end. Only who asked can check this and what follows.
     Answered,
     /// What was answered is so.
@@ -43,13 +49,14 @@ pub enum Invariant {
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SeatsSoldOnce,
         Self::PaidIsTicketed,
         Self::SeatsBeforeMoney,
         Self::NothingLeftAuthorised,
         Self::MoneyAgrees,
         Self::Settled,
+        Self::ChangesAreTold,
         Self::Answered,
         Self::AnswersTrue,
         Self::SameAnswer,
@@ -64,8 +71,9 @@ impl Invariant {
             }
             Self::SeatsBeforeMoney => "no money was taken before the seats were confirmed",
             Self::NothingLeftAuthorised => "nothing authorised is left uncaptured and unvoided",
-            Self::MoneyAgrees => "the bank and payments agree to the cent",
+            Self::MoneyAgrees => "the bank, the ledger and payments agree to the cent",
             Self::Settled => "no payment or refund is left unfinished",
+            Self::ChangesAreTold => "every change has its event, and every event is published",
             Self::Answered => "every request got a final answer",
             Self::AnswersTrue => "what was answered is so",
             Self::SameAnswer => "a repeated request had one effect and the same answer",
@@ -112,7 +120,10 @@ pub async fn audit(databases: &Databases) -> Result<Vec<Violation>, StoreError> 
     tickets::check(&books, &mut found);
     order::check(&books, &mut found);
     money::check(&books, &mut found);
-    settled::check(&books, &mut found);
+    ledger::check(databases, &books, &mut found).await?;
+    returns::check(&books, &mut found);
+    settled::check(databases, &books, &mut found).await?;
+    events::check(databases, &mut found).await?;
     Ok(found.0)
 }
 

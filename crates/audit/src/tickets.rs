@@ -1,13 +1,13 @@
 //! Who paid has tickets, who has tickets paid, and the seats that are sold are those with a valid ticket.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
 use crate::{
     Findings,
     Invariant::PaidIsTicketed,
-    books::{Books, Payment, Ticket},
+    books::{Books, Bought, Payment, Refund, Ticket},
 };
 
 pub(crate) fn check(books: &Books, found: &mut Findings) {
@@ -15,45 +15,59 @@ pub(crate) fn check(books: &Books, found: &mut Findings) {
     for ticket in &books.tickets {
         issued.entry(ticket.payment).or_default().push(ticket);
     }
-    let done = books.done_refunds();
+    let done: BTreeMap<Uuid, &Refund> =
+        books.refunds.iter().filter(|refund| refund.is_done()).map(|refund| (refund.id, refund)).collect();
     for payment in books.payments.values() {
-        payment_has_its_tickets(payment, issued.get(&payment.id).map_or(&[], Vec::as_slice), &done, found);
+        let issued = issued.get(&payment.id).map_or(&[][..], Vec::as_slice);
+        if payment.is_repaid() {
+            let valid = issued.iter().filter(|ticket| !ticket.is_void).count();
+            found.must(valid == 0 && payment.bought.is_empty(), PaidIsTicketed, || {
+                format!("payment {} was paid back and has {valid} tickets", payment.id)
+            });
+        } else if payment.is_free() {
+            found.must(payment.bought.is_empty() && issued.is_empty(), PaidIsTicketed, || {
+                format!("payment {} was not captured and has tickets", payment.id)
+            });
+        } else if payment.is_captured() {
+            payment_has_its_tickets(payment, issued, &done, found);
+            let cancelled = books.cancelled.contains(&payment.showtime);
+            let kept = payment.bought.iter().find(|bought| !is_taken_back(bought, &done));
+            found.must(!cancelled || kept.is_none(), PaidIsTicketed, || {
+                format!("payment {} for a cancelled showtime is not refunded", payment.id)
+            });
+        }
     }
     for ticket in &books.tickets {
-        let payment = books.payments.get(&ticket.payment);
-        let paid = payment.is_some_and(|payment| {
-            payment.is_captured() && payment.bought.iter().any(|bought| bought.ticket == ticket.id)
-        });
-        found.must(paid, PaidIsTicketed, || {
-            format!("ticket {} is of payment {}, which did not buy it", ticket.id, ticket.payment)
+        found.must(books.payments.contains_key(&ticket.payment), PaidIsTicketed, || {
+            format!("ticket {} is of payment {}, which is not there", ticket.id, ticket.payment)
         });
     }
-    seats_have_their_tickets(books, found);
+    seats_have_their_tickets(books, &done, found);
 }
 
-/// What a payment says that it bought is what was issued for it, void where it was refunded.
+fn is_taken_back(bought: &Bought, done: &BTreeMap<Uuid, &Refund>) -> bool {
+    bought.refund.is_some_and(|refund| done.contains_key(&refund))
+}
+
+/// Whether a cancelled showtime's money went back for a ticket that is not void because somebody was let in with it.
+fn is_left_alone(ticket: &Ticket, bought: &Bought, done: &BTreeMap<Uuid, &Refund>) -> bool {
+    let refund = bought.refund.and_then(|refund| done.get(&refund));
+    ticket.checked_in && refund.is_some_and(|refund| refund.leaves_checked_in)
+}
+
+/// What a payment says that it bought is what was issued for it, void where it was taken back.
 fn payment_has_its_tickets(
     payment: &Payment,
     issued: &[&Ticket],
-    done: &BTreeSet<Uuid>,
+    done: &BTreeMap<Uuid, &Refund>,
     found: &mut Findings,
 ) {
     let id = payment.id;
-    if payment.is_free() {
-        return found.must(payment.bought.is_empty(), PaidIsTicketed, || {
-            format!("payment {id} was not captured and has tickets")
-        });
-    }
-    if !payment.is_captured() {
-        return;
-    }
     let price: i64 = payment.bought.iter().map(|bought| bought.price).sum();
-    let refunded = payment.refunded == payment.amount;
-    let complete = !payment.bought.is_empty() && price == payment.amount + payment.carried_in;
-    found.must(complete || refunded, PaidIsTicketed, || {
+    let paid = payment.amount + payment.carried_in;
+    found.must(!payment.bought.is_empty() && price == paid, PaidIsTicketed, || {
         format!(
-            "payment {id} of {} has {} tickets worth {price}, and {} were refunded",
-            payment.amount,
+            "payment {id} of {paid} has {} tickets worth {price}, and {} were refunded",
             payment.bought.len(),
             payment.refunded
         )
@@ -70,21 +84,31 @@ fn payment_has_its_tickets(
         };
         let same = ticket.seat == bought.seat
             && ticket.price == bought.price
-            && ticket.reservation == payment.reservation;
+            && ticket.reservation == payment.reservation
+            && ticket.showtime == payment.showtime;
         found.must(same, PaidIsTicketed, || format!("ticket {} is not what payment {id} bought", ticket.id));
-        let taken_back = bought.refund.is_some_and(|refund| done.contains(&refund));
-        found.must(ticket.is_void == taken_back, PaidIsTicketed, || {
-            format!(
-                "ticket {} of payment {id}: void is {}, refunded is {taken_back}",
-                ticket.id, ticket.is_void
-            )
-        });
+        let taken_back = is_taken_back(bought, done);
+        found.must(
+            ticket.is_void == taken_back || is_left_alone(ticket, bought, done),
+            PaidIsTicketed,
+            || {
+                format!(
+                    "ticket {} of payment {id}: void is {}, refunded is {taken_back}",
+                    ticket.id, ticket.is_void
+                )
+            },
+        );
     }
 }
 
-fn seats_have_their_tickets(books: &Books, found: &mut Findings) {
+fn seats_have_their_tickets(books: &Books, done: &BTreeMap<Uuid, &Refund>, found: &mut Findings) {
     let mut without = books.sold.clone();
     for ticket in books.tickets.iter().filter(|ticket| !ticket.is_void) {
+        let bought = books.payments.get(&ticket.payment).map_or(&[][..], |payment| payment.bought.as_slice());
+        let bought = bought.iter().find(|bought| bought.ticket == ticket.id);
+        if bought.is_some_and(|bought| is_left_alone(ticket, bought, done)) {
+            continue;
+        }
         let seat = (ticket.showtime, ticket.seat.clone());
         let sold_to = without.remove(&seat);
         found.must(sold_to == Some(ticket.reservation), PaidIsTicketed, || {
