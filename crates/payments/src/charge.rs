@@ -195,6 +195,10 @@ fn read_id<T: From<uuid::Uuid>>(text: &str) -> Result<T, ChargeError> {
 
 /// What the buyer is told of a checkout that has ended, the same however often they ask, or that waits for them.
 pub(crate) fn outcome(payment: Payment) -> Result<Payment, ChargeError> {
+    #[cfg(feature = "sabotage")]
+    if payment.state == State::Declined && moviebooking_sabotage::Fault::DeclineToldAsPaid.is_on() {
+        return Ok(payment.when_completed());
+    }
     match payment.failure {
         None if payment.state == State::ActionRequired => Ok(payment),
         None => Ok(payment.when_completed()),

@@ -192,6 +192,12 @@ impl Refunding {
                 let payment = self.store.payment(refund.payment_id).await;
                 let payment = payment.and_then(|payment| payment.ok_or(StoreError::NoRow));
                 let payment = payment.map_err(|error| StepError::Later(error.chain()))?;
+                #[cfg(feature = "sabotage")]
+                if moviebooking_sabotage::Fault::RefundTwice.is_on() {
+                    let again = Order::Refund { id: RefundId::new(refund.updated_at), amount: refund.amount };
+                    // Of a full refund the second is declined, whichever that is.
+                    let _declined = self.provider.carry_out(&payment, &again, false).await;
+                }
                 let order = Order::Refund { id: refund.id, amount: refund.amount };
                 self.provider.carry_out(&payment, &order, refund.lease.retried()).await.map(drop)
             }

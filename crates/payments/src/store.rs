@@ -11,6 +11,8 @@ mod publish;
 mod queries;
 mod refunds;
 mod rows;
+#[cfg(feature = "sabotage")]
+mod sabotage;
 mod unfinished;
 
 use jiff::Timestamp;

@@ -1,6 +1,6 @@
 //! What happens to a reservation after it was made: by its buyer, by payments, and when its showtime is cancelled.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use moviebooking_auth::Caller;
 use moviebooking_domain::{
     id::{PaymentId, ReservationId, ShowtimeId},
@@ -12,7 +12,7 @@ use moviebooking_store::{StoreError, idempotency::Request};
 use crate::{
     Service, convert,
     error::{Error, NamedSeat},
-    reservation::{HOLD, Reservation, State, after},
+    reservation::{Reservation, State, after},
     store::{self, Turn},
 };
 
@@ -134,7 +134,7 @@ impl Service {
         let mut turn = Turn::take(&self.db, showtime).await?;
         let before = turn.reservation(id).await?;
         let now = self.clock.now();
-        let Some(to) = step.of(&before, now)? else {
+        let Some(to) = step.of(&before, now, self.hold)? else {
             drop(turn);
             return self.unchanged(convert::reservation(&before, now), key, now).await;
         };
@@ -198,16 +198,21 @@ impl Service {
 }
 
 impl Step<'_> {
-    /// What the reservation becomes; `None` when it stays as it is.
-    fn of(&self, before: &Reservation, now: Timestamp) -> Result<Option<Reservation>, Error> {
+    /// What the reservation becomes, where a hold `lasts` so long; `None` when it stays as it is.
+    fn of(
+        &self,
+        before: &Reservation,
+        now: Timestamp,
+        lasts: SignedDuration,
+    ) -> Result<Option<Reservation>, Error> {
         let to = Reservation { updated_at: now, ..before.clone() };
         match self {
             Self::Extend => {
                 before.must_be_active(now)?;
-                let expires_at = before.extended(now)?;
+                let expires_at = before.extended(now, lasts)?;
                 Ok((expires_at > before.expires_at).then_some(Reservation { expires_at, ..to }))
             }
-            Self::Keep => match Self::Extend.of(before, now) {
+            Self::Keep => match Self::Extend.of(before, now, lasts) {
                 Err(Error::HoldCapReached) => Ok(None),
                 extended => extended,
             },
@@ -222,7 +227,7 @@ impl Step<'_> {
             Self::Confirm(payment) => {
                 let expires_at = match before.must_be_active(now) {
                     Ok(()) => before.expires_at,
-                    Err(Error::HoldExpired) => after(now, HOLD),
+                    Err(Error::HoldExpired) => after(now, lasts),
                     Err(error) => return Err(error),
                 };
                 Ok(Some(Reservation { state: State::Confirmed, payment: Some(*payment), expires_at, ..to }))
@@ -234,6 +239,10 @@ impl Step<'_> {
 
 /// Sells what is held, or was and is free.
 async fn sell(turn: &mut Turn, before: &Reservation, to: &Reservation, now: Timestamp) -> Result<(), Error> {
+    #[cfg(feature = "sabotage")]
+    if moviebooking_sabotage::Fault::ConfirmIgnoresExpiry.is_on() {
+        return Ok(turn.sell_whoever_has_it(to).await?);
+    }
     let late = !before.is_active(now);
     if late || before.offered_for.is_some() {
         let has = turn.others_of_buyer(before, now).await?;

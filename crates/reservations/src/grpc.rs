@@ -52,6 +52,13 @@ impl ReservationsService for Service {
     ) -> Result<Response<wire::Reservation>, Status> {
         let caller = Caller::of(&request);
         let message = request.into_inner();
+        #[cfg(feature = "sabotage")]
+        let message = if moviebooking_sabotage::Fault::KeyIgnored.is_on() {
+            let request_id = uuid::Uuid::new_v4().to_string();
+            wire::CreateReservationRequest { request_id, ..message }
+        } else {
+            message
+        };
         let user = caller.user()?.id;
         let showtime = fields::id("showtime_id", &message.showtime_id)?;
         let wanted = wanted(&message)?;

@@ -20,7 +20,7 @@ use crate::{
     error::Error,
     hall::Hall,
     metrics,
-    reservation::{HOLD, Reservation, State, after},
+    reservation::{Reservation, State, after},
     store::{self, Turn},
 };
 
@@ -169,11 +169,16 @@ impl Service {
         let now = self.clock.now();
         let Context { ask, showtime, hall } = context;
         let seats = choose(&ask.wanted, ask.user, board, now)?;
-        price(showtime, hall, ask.user, &seats, now)
+        #[cfg(feature = "sabotage")]
+        if moviebooking_sabotage::Fault::ConfirmIgnoresExpiry.is_on() {
+            let soon = after(now, jiff::SignedDuration::from_millis(400));
+            return price(showtime, hall, ask.user, &seats, (now, soon));
+        }
+        price(showtime, hall, ask.user, &seats, (now, after(now, self.hold)))
     }
 }
 
-/// A new reservation of these seats at the showtime's prices.
+/// A new reservation of these seats at the showtime's prices, held between two instants.
 ///
 /// # Errors
 /// [`Error::NotOnSale`] when a seat's category has no price.
@@ -182,7 +187,7 @@ pub(crate) fn price(
     hall: &Hall,
     user: UserId,
     seats: &[SeatIndex],
-    now: Timestamp,
+    (now, expires_at): (Timestamp, Timestamp),
 ) -> Result<Reservation, Error> {
     let mut total = showtime.nothing();
     let mut reserved = Vec::with_capacity(seats.len());
@@ -200,7 +205,7 @@ pub(crate) fn price(
         state: State::Held,
         seats: reserved,
         total,
-        expires_at: after(now, HOLD),
+        expires_at,
         created_at: now,
         updated_at: now,
         payment: None,

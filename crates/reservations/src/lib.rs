@@ -18,6 +18,7 @@ mod boards;
 mod catalogue;
 mod change;
 mod choose;
+mod config;
 mod convert;
 mod error;
 mod events;
@@ -35,6 +36,7 @@ mod watch;
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use moviebooking_auth::ServiceLink;
 use moviebooking_domain::clock::SharedClock;
 use moviebooking_events::LEASE_MIGRATION;
@@ -47,8 +49,8 @@ use moviebooking_store::{Db, Engine, Migrations, idempotency, migration};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-pub use crate::events::History;
 use crate::{boards::Boards, catalogue::Catalogue, watch::Watches};
+pub use crate::{config::Config, events::History};
 
 /// The service's name in service tokens and logs.
 pub const NAME: &str = "reservations";
@@ -73,6 +75,8 @@ pub struct Service {
     watches: Arc<Watches>,
     /// Whether a hold is written in one statement.
     at_once: bool,
+    /// How long a hold lasts.
+    hold: SignedDuration,
 }
 
 impl Service {
@@ -84,9 +88,16 @@ impl Service {
             boards: Boards::new(),
             watches: Watches::new(db.clone(), clock.clone()),
             at_once: db.engine() == Engine::Postgres,
+            hold: Config::default().hold(),
             db,
             clock,
         }
+    }
+
+    /// The service with other settings.
+    #[must_use]
+    pub fn with(self, config: Config) -> Self {
+        Self { hold: config.hold(), ..self }
     }
 
     /// Its RPCs, not yet protected.

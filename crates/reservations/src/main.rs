@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use moviebooking_process::{Movies, ServiceArgs, Theaters, Users};
-use moviebooking_reservations::{History, MIGRATIONS, NAME, Service};
+use moviebooking_reservations::{Config, History, MIGRATIONS, NAME, Service};
 use moviebooking_serve::StartError;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,8 @@ struct Cli {
     movies: Movies,
     #[command(flatten)]
     theaters: Theaters,
+    #[command(flatten)]
+    config: Config,
 }
 
 fn main() -> ExitCode {
@@ -35,7 +37,7 @@ async fn run(cli: &Cli) -> Result<(), StartError> {
     let users = process.connect(&cli.users)?;
     let (movies, theaters) = (process.link(&cli.movies)?, process.link(&cli.theaters)?);
     let db = process.database(&MIGRATIONS).await?;
-    let service = Service::new(db.clone(), process.clock(), movies, theaters);
+    let service = Service::new(db.clone(), process.clock(), movies, theaters).with(cli.config);
     let relay = process.relay(&db, History, &cli.users).await?;
     let background = async |stop: CancellationToken| {
         tokio::join!(service.run_background(stop.clone()), relay.run(stop));

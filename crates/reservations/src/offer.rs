@@ -96,8 +96,8 @@ impl Service {
         let mut board = turn.board(slot.take().map(|kept| kept.board), &hall).await?;
         let now = self.clock.now();
         let offer = seats_like(lost, same_hall, &board, now)
-            .and_then(|seats| price(showtime, &hall, lost.user, &seats, now).ok())
-            .map(|hold| Reservation { expires_at: after(now, OFFER), offered_for: Some(payment), ..hold });
+            .and_then(|seats| price(showtime, &hall, lost.user, &seats, (now, after(now, OFFER))).ok())
+            .map(|hold| Reservation { offered_for: Some(payment), ..hold });
         if let Some(offer) = &offer {
             match turn.hold(offer).await {
                 // Asked for the same payment elsewhere at the same time.

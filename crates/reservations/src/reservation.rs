@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::error::Error;
 
-/// How long a hold lasts, and how far an extension moves its end.
-pub(crate) const HOLD: SignedDuration = SignedDuration::from_mins(10);
+/// Seconds that a hold lasts unless the operator says otherwise.
+pub(crate) const HOLD: u32 = 600;
 /// How long a hold can last with all of its extensions.
 pub(crate) const LONGEST_HOLD: SignedDuration = SignedDuration::from_mins(30);
 
@@ -75,18 +75,18 @@ impl Reservation {
         }
     }
 
-    /// The end of the hold if it is extended now.
+    /// The end of the hold if it is extended now, by as much as a new one `lasts`.
     ///
     /// # Errors
     /// [`Error::HoldCapReached`] when it lasts as long as it may already.
-    pub(crate) fn extended(&self, now: Timestamp) -> Result<Timestamp, Error> {
+    pub(crate) fn extended(&self, now: Timestamp, lasts: SignedDuration) -> Result<Timestamp, Error> {
         let longest = if self.offered_for.is_some() { OFFER } else { LONGEST_HOLD };
         let cap = after(self.created_at, longest);
         if self.expires_at >= cap {
             return Err(Error::HoldCapReached);
         }
         // Another replica's clock may be ahead of ours: an extension never shortens.
-        Ok(after(now, HOLD).min(cap).max(self.expires_at))
+        Ok(after(now, lasts).min(cap).max(self.expires_at))
     }
 
     /// Whose seats its claims are: the buyer's, and nobody's while it is only offered.
@@ -113,6 +113,8 @@ pub(crate) fn after(time: Timestamp, by: SignedDuration) -> Timestamp {
 mod tests {
     use super::*;
 
+    const LASTS: SignedDuration = SignedDuration::from_mins(10);
+
     fn held(created_at: Timestamp) -> Reservation {
         Reservation {
             id: ReservationId::new(created_at),
@@ -122,7 +124,7 @@ mod tests {
             state: State::Held,
             seats: Vec::new(),
             total: Money::new(0, "EUR".parse().unwrap()),
-            expires_at: after(created_at, HOLD),
+            expires_at: after(created_at, LASTS),
             created_at,
             updated_at: created_at,
             payment: None,
@@ -135,14 +137,18 @@ mod tests {
         let start: Timestamp = "2026-11-22T20:00:00Z".parse().unwrap();
         let minute = |minutes| after(start, SignedDuration::from_mins(minutes));
         let mut hold = held(start);
-        assert_eq!(hold.extended(start).unwrap(), minute(10), "nothing gained, nothing lost");
-        hold.expires_at = hold.extended(minute(9)).unwrap();
+        assert_eq!(hold.extended(start, LASTS).unwrap(), minute(10), "nothing gained, nothing lost");
+        hold.expires_at = hold.extended(minute(9), LASTS).unwrap();
         assert_eq!(hold.expires_at, minute(19));
-        assert_eq!(hold.extended(minute(8)).unwrap(), minute(19), "a clock behind ours takes nothing away");
-        hold.expires_at = hold.extended(minute(19)).unwrap();
-        hold.expires_at = hold.extended(minute(28)).unwrap();
+        assert_eq!(
+            hold.extended(minute(8), LASTS).unwrap(),
+            minute(19),
+            "a clock behind ours takes nothing away"
+        );
+        hold.expires_at = hold.extended(minute(19), LASTS).unwrap();
+        hold.expires_at = hold.extended(minute(28), LASTS).unwrap();
         assert_eq!(hold.expires_at, minute(30));
-        assert!(matches!(hold.extended(minute(29)), Err(Error::HoldCapReached)));
+        assert!(matches!(hold.extended(minute(29), LASTS), Err(Error::HoldCapReached)));
     }
 
     #[test]
@@ -153,7 +159,7 @@ mod tests {
             expires_at: after(start, OFFER),
             ..held(start)
         };
-        assert!(matches!(offer.extended(start), Err(Error::HoldCapReached)));
+        assert!(matches!(offer.extended(start, LASTS), Err(Error::HoldCapReached)));
         assert_ne!(offer.claimant(), offer.user);
         offer.state = State::Confirmed;
         assert_eq!(offer.claimant(), offer.user);

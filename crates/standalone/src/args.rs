@@ -121,6 +121,9 @@ pub struct ServeArgs {
     /// The users service's own settings.
     #[command(flatten)]
     pub users: moviebooking_users::Config,
+    /// The reservations service's own settings.
+    #[command(flatten)]
+    pub reservations: moviebooking_reservations::Config,
     /// Who moves the money.
     #[command(flatten)]
     pub payments: moviebooking_payments::provider::ProviderArgs,

@@ -118,7 +118,8 @@ impl Platform {
             Arc::clone(&clock),
             from_reservations.link(moviebooking_movies::NAME, links.movies.clone()),
             from_reservations.link(moviebooking_theaters::NAME, links.theaters.clone()),
-        );
+        )
+        .with(args.reservations);
         let from_tickets = credentials(moviebooking_tickets::NAME);
         let tickets = moviebooking_tickets::Service::new(
             databases.tickets.clone(),

@@ -23,10 +23,10 @@ enum Imports {
 /// The rules of the design; `None` for a crate that it does not know.
 fn allowed(name: &str) -> Option<Imports> {
     Some(match name {
-        "domain" | "proto" | "serve" | "launch" => Imports::Only(&[]),
+        "domain" | "proto" | "serve" | "launch" | "sabotage" => Imports::Only(&[]),
         "auth" => Imports::Only(&["domain", "proto", "serve"]),
         "store" | "fields" => Imports::Only(&["domain", "proto"]),
-        "events" => Imports::Only(&["domain", "proto", "serve", "auth", "store"]),
+        "events" => Imports::Only(&["domain", "proto", "serve", "auth", "store", "sabotage"]),
         "process" => Imports::Only(&["domain", "proto", "serve", "auth", "store", "events"]),
         // Of `process` it takes what needs no store.
         "gateway" => Imports::Only(&["domain", "proto", "serve", "auth", "process"]),
@@ -43,6 +43,7 @@ fn allowed(name: &str) -> Option<Imports> {
             "events",
             "process",
             "sandbox-bank",
+            "sabotage",
         ]),
         // It knows the platform as Kubernetes does: images, variables, ports.
         "operator" => Imports::Only(&["domain", "serve"]),
@@ -50,14 +51,14 @@ fn allowed(name: &str) -> Option<Imports> {
         // It reads every service's tables, and of their code only what replays the history of the seats.
         "audit" => Imports::Only(&["store", "reservations"]),
         // The campaign sees the platform from outside.
-        "chaos" => Imports::Only(&["domain", "proto", "store", "launch", "audit"]),
+        "chaos" => Imports::Only(&["domain", "proto", "store", "launch", "audit", "sabotage"]),
         // It knows the platform from outside alone.
         "bench" => Imports::Only(&["launch", "proto"]),
-        "standalone" => Imports::AllBut(&["launch", "cluster", "chaos", "tests", "xtask"]),
+        "standalone" => Imports::AllBut(&["launch", "cluster", "chaos", "sabotage", "tests", "xtask"]),
         "tests" => Imports::AllBut(&["xtask"]),
-        service if SERVICES.contains(&service) => {
-            Imports::Only(&["domain", "proto", "fields", "serve", "auth", "store", "events", "process"])
-        }
+        service if SERVICES.contains(&service) => Imports::Only(&[
+            "domain", "proto", "fields", "serve", "auth", "store", "events", "process", "sabotage",
+        ]),
         _ => return None,
     })
 }

@@ -65,8 +65,16 @@ impl Checkout {
     /// Asks for a step's effect, under the payment's id.
     pub(crate) async fn perform(&self, action: Action, payment: &Payment) -> Result<Effect, StepError> {
         let amount = payment.amount;
+        #[cfg(feature = "sabotage")]
+        if action == Action::Void && moviebooking_sabotage::Fault::LostVoid.is_on() {
+            return Ok(Effect::Done);
+        }
         let order = match action {
             Action::ConfirmSeats => {
+                #[cfg(feature = "sabotage")]
+                if moviebooking_sabotage::Fault::CaptureBeforeConfirm.is_on() {
+                    self.provider.carry_out(payment, &Order::Capture { amount }, true).await?;
+                }
                 self.neighbours.confirm(payment.reservation_id, payment.id).await?;
                 return Ok(Effect::Done);
             }
@@ -114,6 +122,10 @@ impl Checkout {
         if tickets.is_empty() {
             // An empty list would mean all of the payment's tickets.
             return Err(StepError::Later("the exchanged tickets are gone".to_owned()));
+        }
+        #[cfg(feature = "sabotage")]
+        if moviebooking_sabotage::Fault::ExchangedStayValid.is_on() {
+            return Ok(Effect::Done);
         }
         self.neighbours.void(exchange.of, &tickets, "exchanged", false).await?;
         Ok(Effect::Done)

@@ -86,6 +86,10 @@ impl Leases {
 
     /// Takes the row unless somebody holds it or nothing is left to do; a pause is not waited for.
     pub(crate) async fn claim(&self, id: Uuid, now: Timestamp) -> Result<Option<Row>, StoreError> {
+        #[cfg(feature = "sabotage")]
+        if moviebooking_sabotage::Fault::NothingTakenOver.is_on() {
+            return Ok(None);
+        }
         let mut claim = self.claiming(now);
         claim.push(" WHERE id = ").push_bind(id);
         claim.push(" AND due_at IS NOT NULL AND (lease IS NULL OR due_at <= ").push_bind(now);
@@ -95,6 +99,10 @@ impl Leases {
 
     /// Takes up to `most` rows that nobody holds and whose pause is over, the longest waiting first.
     pub(crate) async fn claim_due(&self, most: i64, now: Timestamp) -> Result<Vec<Row>, StoreError> {
+        #[cfg(feature = "sabotage")]
+        if moviebooking_sabotage::Fault::NothingTakenOver.is_on() {
+            return Ok(Vec::new());
+        }
         // Looking first keeps an idle worker from writing, and is all that it costs to have several.
         let mut look = sql("SELECT id FROM ");
         look.push(self.kind.table()).push(" WHERE due_at <= ").push_bind(now);

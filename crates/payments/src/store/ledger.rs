@@ -24,6 +24,11 @@ pub(super) async fn book(
     if moved.how == Movement::Voided && !is_held(tx, payment).await? {
         return Ok(());
     }
+    #[cfg(feature = "sabotage")]
+    if matches!(moved.how, Movement::Refunded { .. }) && moviebooking_sabotage::Fault::RefundNotBooked.is_on()
+    {
+        return Ok(());
+    }
     for (posting, line) in moved.postings().iter().zip(1_i64..) {
         insert(payment, seq, line, now, posting, None).execute(&mut *tx).await?;
     }

@@ -82,6 +82,10 @@ impl Store {
             let mut tx = self.db.begin().await?;
             let Some(row) = update(&mut tx, before, after).await? else { return Ok(false) };
             append(&mut tx, after.id, row.get("version")?, after.updated_at, event).await?;
+            #[cfg(feature = "sabotage")]
+            if moviebooking_sabotage::Fault::EventOutsideTransaction.is_on() {
+                self.tell_later(&mut tx, after, row.get("version")?, event).await?;
+            }
             if !tickets.is_empty() {
                 insert_tickets(&mut tx, after.id, tickets).await?;
             }

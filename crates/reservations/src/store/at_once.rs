@@ -97,9 +97,11 @@ mod tests {
     use crate::{
         MIGRATIONS,
         audit::audit,
-        reservation::{HOLD as LASTS, State, after},
+        reservation::{State, after},
         store::Turn,
     };
+
+    const LASTS: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 
     fn reservation(showtime: ShowtimeId, now: Timestamp, seats: &[&str]) -> Reservation {
         let seats =
