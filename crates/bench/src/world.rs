@@ -51,7 +51,7 @@ impl World {
         }
         let postgres = PrivatePostgres::start_with(Durability::Machine)?;
         postgres.create_databases(["pgbench"])?;
-        let platform = Platform::start_on(postgres, SandboxBank::Embedded, programs, folder)?;
+        let platform = Platform::start_on(postgres, SandboxBank::Embedded, &[], programs, folder)?;
         let mut world = Self {
             platform,
             programs: programs.to_owned(),

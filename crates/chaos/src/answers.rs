@@ -8,7 +8,7 @@ use std::{
 use crate::{ask::Request, kinds::Kind};
 
 /// A final answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reply {
     /// Whether the request was carried out.
     pub(crate) ok: bool,

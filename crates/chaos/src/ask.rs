@@ -67,6 +67,8 @@ pub(crate) enum Order {
         reservation: String,
         total: (i64, String),
         token: &'static str,
+        /// What the buyer does who is asked to confirm it.
+        approves: bool,
     },
     Release {
         reservation: String,
@@ -76,6 +78,28 @@ pub(crate) enum Order {
         payment: String,
         tickets: Vec<String>,
     },
+    /// Some of a payment's tickets for what is held, paying what that costs more.
+    Exchange {
+        payment: String,
+        tickets: Vec<String>,
+        reservation: String,
+        total: (i64, String),
+        token: &'static str,
+        approves: bool,
+    },
+    Cancel {
+        showtime: String,
+    },
+}
+
+impl Order {
+    /// What the buyer decides on the bank's page.
+    fn decision(&self) -> &'static str {
+        match self {
+            Self::Charge { approves: false, .. } | Self::Exchange { approves: false, .. } => "decline",
+            _ => "approve",
+        }
+    }
 }
 
 /// What came of one try.
@@ -86,6 +110,8 @@ pub(crate) enum Tried {
     Again(String),
     /// The access token has expired.
     SignInAgain,
+    /// The buyer is to confirm it on this page first.
+    Confirm(String),
 }
 
 /// The platform's door, and the notes of those who come to it.
@@ -134,6 +160,10 @@ impl Desk {
                 Ok(Tried::SignInAgain) => {
                     let signed_in = request.buyer.sign_in(&self.rest).await;
                     format!("token expired ({})", if signed_in { "renewed" } else { "not renewed" })
+                }
+                Ok(Tried::Confirm(page)) => {
+                    let decided = self.rest.decide(&page, request.order.decision()).await;
+                    format!("to be confirmed ({})", if decided { "done" } else { "not done" })
                 }
                 Err(_elapsed) => if patience == PATIENCE { "no answer" } else { "not waited for" }.to_owned(),
             };

@@ -1,8 +1,9 @@
 //! One booking, from the seats to the tickets, with what buyers do on the way.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
+use tokio::time::sleep;
 use uuid::Builder;
 
 use crate::{
@@ -10,29 +11,41 @@ use crate::{
     ask::{Order, Over, Request, Slot},
     buyer::Buyer,
     kinds::{Kind, Outcome},
+    processes::HOLD,
+    tokens::any_token,
     world::World,
 };
 
-/// The sandbox's tokens, and how many of a hundred bookings are paid with each.
-const TOKENS: [(&str, u32); 9] = [
-    ("tok_approve", 72),
-    ("tok_insufficient_funds", 4),
-    ("tok_expired_card", 3),
-    ("tok_fraud", 3),
-    ("tok_timeout_before_effect", 4),
-    ("tok_timeout_after_effect", 4),
-    ("tok_reply_lost", 5),
-    ("tok_slow", 1),
-    ("tok_capture_fails", 4),
-];
 /// Of bookings, how many are over gRPC.
 const OVER_GRPC: f64 = 0.25;
-/// How many who hold seats change their mind.
-const LET_GO: f64 = 0.05;
+/// How many pay when their hold is about to end, and of those, how many find that somebody else wants the seats.
+const LATE: (f64, f64) = (0.02, 0.5);
+/// How much is then left of the hold: less than the bank takes.
+const LEFT: Duration = Duration::from_secs(1);
+/// How many who hold seats change their mind, and how many do so while they pay.
+const LET_GO: (f64, f64) = (0.05, 0.01);
 /// How many whose card was declined try another.
 const PAY_AGAIN: f64 = 0.6;
-/// How many of the paid are refunded, in full and in part.
-const REFUNDED: (f64, f64) = (0.05, 0.05);
+/// How many who are asked to confirm a payment do.
+const APPROVED: f64 = 0.8;
+/// What becomes of a hundred paid bookings; nothing of all others. Refunds are by staff, returns by buyers for a fee.
+const AFTERWARDS: [(After, u32); 5] = [
+    (After::Keep, 76),
+    (After::Refund, 7),
+    (After::Return, 7),
+    (After::Exchange, 7),
+    (After::ExchangeAndReturn, 3),
+];
+
+/// What becomes of a paid booking.
+#[derive(Clone, Copy)]
+enum After {
+    Keep,
+    Refund,
+    Return,
+    Exchange,
+    ExchangeAndReturn,
+}
 
 /// One booking under way.
 struct Booking<'a> {
@@ -43,12 +56,16 @@ struct Booking<'a> {
     slot: Slot,
 }
 
-/// Books, and says how it ended. `number` is the booking's, and with `seed` decides what the buyer does.
-pub(crate) async fn book(world: &World, seed: u64, number: u64, slot: Slot) -> Outcome {
+/// Books, and says how it ended. `number` is the booking's, and with `seed` decides what the buyer does; who is
+/// `punctual` does not pay late.
+pub(crate) async fn book(world: &World, seed: u64, number: u64, punctual: bool, slot: Slot) -> Outcome {
     let mut dice = StdRng::seed_from_u64(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(number));
     let buyer = world.any_buyer(&mut dice);
     let over = if dice.random_bool(OVER_GRPC) { Over::Grpc } else { Over::Rest };
-    Booking { world, dice, buyer, over, slot }.run().await.unwrap_or(Outcome::Unanswered)
+    let late = dice.random_bool(LATE.0) && !punctual;
+    let booking = Booking { world, dice, buyer, over, slot };
+    let ended = if late { booking.pay_late().await } else { booking.run().await };
+    ended.unwrap_or(Outcome::Unanswered)
 }
 
 impl Booking<'_> {
@@ -57,13 +74,21 @@ impl Booking<'_> {
         let (showtime, seats, count) = self.world.any_seats(&mut self.dice);
         let held = self.ask(Kind::Hold, Order::Hold { showtime, seats, count }).await?;
         if !held.ok {
-            return Some(Outcome::NoSeats);
+            return Some(not_held(&held));
         }
-        if self.dice.random_bool(LET_GO) {
+        let (before, meanwhile) = LET_GO;
+        let change_of_mind = self.dice.random::<f64>();
+        if change_of_mind < before {
             return self.let_go(&held).await;
         }
-        let token = self.any_token();
-        let mut paid = self.charge(&held, token).await?;
+        let token = any_token(&mut self.dice);
+        let mut paid = if change_of_mind < before + meanwhile {
+            let release = self.request(Kind::Release, Order::Release { reservation: held.id.clone() });
+            let charge = self.bill(&held, token);
+            self.ask_both(charge, release).await?
+        } else {
+            self.charge(&held, token).await?
+        };
         if paid.reason == "PAYMENT_DECLINED" {
             if !self.dice.random_bool(PAY_AGAIN) {
                 self.release(&held).await?;
@@ -71,10 +96,28 @@ impl Booking<'_> {
             }
             paid = self.charge(&held, "tok_approve").await?;
         }
-        if !paid.ok {
-            return Some(if paid.reason == "PAYMENT_DECLINED" { Outcome::Declined } else { Outcome::Voided });
+        if paid.ok { self.afterwards(&paid).await } else { Some(not_paid(&paid)) }
+    }
+
+    /// Pays at the last moment, with a card whose bank is down for longer than that.
+    async fn pay_late(mut self) -> Option<Outcome> {
+        let (showtime, seats) = self.world.any_pair(&mut self.dice);
+        let hold = Order::Hold { showtime, seats, count: 2 };
+        let held = self.ask(Kind::Hold, hold.clone()).await?;
+        if !held.ok {
+            return Some(not_held(&held));
         }
-        self.refund(&paid).await
+        self.slot = None;
+        sleep(HOLD - LEFT).await;
+        let charge = self.bill(&held, "tok_down_3");
+        let paid = if self.dice.random_bool(LATE.1) {
+            let mut rival = self.request(Kind::Hold, hold);
+            rival.buyer = self.world.any_buyer(&mut self.dice);
+            self.ask_both(charge, rival).await?
+        } else {
+            self.ask_for(&charge).await?
+        };
+        Some(if paid.ok { Outcome::PaidLate } else { not_paid(&paid) })
     }
 
     async fn let_go(&mut self, held: &Reply) -> Option<Outcome> {
@@ -90,44 +133,105 @@ impl Booking<'_> {
     }
 
     async fn charge(&mut self, held: &Reply, token: &'static str) -> Option<Reply> {
-        let order = Order::Charge { reservation: held.id.clone(), total: held.total.clone(), token };
-        self.ask(Kind::Charge, order).await
+        let bill = self.bill(held, token);
+        self.ask_for(&bill).await
     }
 
-    async fn refund(&mut self, paid: &Reply) -> Option<Outcome> {
-        let chance = self.dice.random::<f64>();
-        let (in_full, in_part) = REFUNDED;
-        let one = paid.tickets.len() > 1 && chance < in_full + in_part;
-        let tickets = match paid.tickets.first() {
-            _ if chance < in_full => Vec::new(),
-            Some(first) if one => vec![first.clone()],
-            _ => return Some(Outcome::Paid),
-        };
-        let outcome = if tickets.is_empty() { Outcome::Refunded } else { Outcome::PartlyRefunded };
-        self.buyer = self.world.admin();
+    fn bill(&mut self, held: &Reply, token: &'static str) -> Request {
+        let approves = self.dice.random_bool(APPROVED);
+        let (reservation, total) = (held.id.clone(), held.total.clone());
+        self.request(Kind::Charge, Order::Charge { reservation, total, token, approves })
+    }
+
+    async fn afterwards(&mut self, paid: &Reply) -> Option<Outcome> {
+        let after = AFTERWARDS.choose_weighted(&mut self.dice, |(_, weight)| *weight);
+        self.carry_out(after.map_or(After::Keep, |(after, _)| *after), paid).await
+    }
+
+    async fn carry_out(&mut self, after: After, paid: &Reply) -> Option<Outcome> {
+        match after {
+            After::Keep => Some(Outcome::Paid),
+            After::Refund => {
+                self.buyer = self.world.admin();
+                self.give_back(paid, Outcome::Refunded).await
+            }
+            After::Return => self.give_back(paid, Outcome::Returned).await,
+            After::Exchange | After::ExchangeAndReturn => {
+                let Some(exchanged) = self.exchange(paid).await? else { return Some(Outcome::Paid) };
+                if matches!(after, After::Exchange) {
+                    return Some(Outcome::Exchanged);
+                }
+                self.give_back(&exchanged, Outcome::ExchangedAndReturned).await
+            }
+        }
+    }
+
+    /// Gives one ticket back, or all.
+    async fn give_back(&mut self, paid: &Reply, outcome: Outcome) -> Option<Outcome> {
+        let one = self.dice.random_bool(0.5);
+        let tickets = paid.tickets.iter().take(usize::from(one)).cloned().collect();
         let refunded = self.ask(Kind::Refund, Order::Refund { payment: paid.id.clone(), tickets }).await?;
         Some(if refunded.ok { outcome } else { Outcome::Paid })
     }
 
-    async fn ask(&mut self, kind: Kind, order: Order) -> Option<Reply> {
-        let key = self.key();
-        let request = Request { kind, key, buyer: Arc::clone(&self.buyer), over: self.over, order };
-        self.world.desk.ask(&request, &mut self.dice, &mut self.slot).await
-    }
-
-    fn key(&mut self) -> String {
-        Builder::from_random_bytes(self.dice.random()).into_uuid().to_string()
-    }
-
-    fn any_token(&mut self) -> &'static str {
-        let all: u32 = TOKENS.iter().map(|(_, weight)| weight).sum();
-        let mut chosen = self.dice.random_range(0..all);
-        for (token, weight) in TOKENS {
-            if chosen < weight {
-                return token;
-            }
-            chosen -= weight;
+    /// Gives one ticket or all for new seats, which may cost more or less. Gives nothing where the old ones are kept.
+    async fn exchange(&mut self, paid: &Reply) -> Option<Option<Reply>> {
+        let (showtime, seats, count) = self.world.any_seats(&mut self.dice);
+        let held = self.ask(Kind::Hold, Order::Hold { showtime, seats, count }).await?;
+        if !held.ok {
+            return Some(None);
         }
-        TOKENS[0].0
+        let one = self.dice.random_bool(0.5);
+        let count = if one { 1 } else { paid.tickets.len() };
+        let tickets: Vec<String> = paid.tickets.iter().take(count).cloned().collect();
+        let price = paid.total.0 / i64::try_from(paid.tickets.len().max(1)).unwrap_or(1);
+        let worth = price * i64::try_from(count).unwrap_or(0);
+        let more = (held.total.0 - worth).max(0);
+        let order = Order::Exchange {
+            payment: paid.id.clone(),
+            tickets,
+            reservation: held.id.clone(),
+            total: (more, held.total.1.clone()),
+            token: any_token(&mut self.dice),
+            approves: self.dice.random_bool(APPROVED),
+        };
+        let exchanged = self.ask(Kind::Exchange, order).await?;
+        Some(exchanged.ok.then_some(exchanged))
+    }
+
+    async fn ask(&mut self, kind: Kind, order: Order) -> Option<Reply> {
+        let request = self.request(kind, order);
+        self.ask_for(&request).await
+    }
+
+    async fn ask_for(&mut self, request: &Request) -> Option<Reply> {
+        self.world.desk.ask(request, &mut self.dice, &mut self.slot).await
+    }
+
+    /// Asks for both at once, and answers the first.
+    async fn ask_both(&mut self, first: Request, other: Request) -> Option<Reply> {
+        let world = self.world;
+        let (mut dice, mut no_slot) = (StdRng::from_rng(&mut self.dice), None);
+        let other = world.desk.ask(&other, &mut dice, &mut no_slot);
+        let (answer, _other) = tokio::join!(self.ask_for(&first), other);
+        answer
+    }
+
+    fn request(&mut self, kind: Kind, order: Order) -> Request {
+        let key = Builder::from_random_bytes(self.dice.random()).into_uuid().to_string();
+        Request { kind, key, buyer: Arc::clone(&self.buyer), over: self.over, order }
+    }
+}
+
+fn not_held(refused: &Reply) -> Outcome {
+    if refused.reason == "SHOWTIME_CANCELLED" { Outcome::Cancelled } else { Outcome::NoSeats }
+}
+
+fn not_paid(refused: &Reply) -> Outcome {
+    match refused.reason.as_str() {
+        "PAYMENT_DECLINED" => Outcome::Declined,
+        "PAYMENT_VOIDED" => Outcome::Voided,
+        // Before anything was paid.
+        _ => Outcome::LetGo,
     }
 }

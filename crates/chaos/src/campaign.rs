@@ -12,22 +12,26 @@ use std::{
 
 use anyhow::Context as _;
 use moviebooking_audit::{Invariant, Violation, audit};
-use moviebooking_launch::{Durability, GATEWAY, Platform, PrivatePostgres, SandboxBank};
+use moviebooking_launch::{Durability, GATEWAY};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::{
     sync::Semaphore,
     task::{JoinHandle, JoinSet, block_in_place},
     time::interval,
 };
+use uuid::Builder;
 
 use crate::{
     Report,
     answers::Reply,
+    ask::{Order, Over, Request},
     booking::book,
     check::check,
-    kinds::Outcome,
+    kinds::{Kind, Outcome},
     mayhem::{Casualties, Mayhem, Signals},
-    settle::{self, BOUND, DatabaseUrls},
+    processes::Processes,
+    settle::{self, DatabaseUrls},
+    stream,
     world::World,
 };
 
@@ -35,6 +39,8 @@ use crate::{
 const MOST_WAITING: usize = 200;
 /// Of the answers that came at the first try, how many are asked for again at the end.
 const ASKED_AGAIN: f64 = 0.1;
+/// Of the bookings, the share after which nobody begins to pay late.
+const LAST: f64 = 0.75;
 /// How often the progress is shown.
 const SHOWN_EVERY: Duration = Duration::from_secs(2);
 
@@ -49,6 +55,14 @@ pub struct Options {
     pub seed: u64,
     /// How many book at the same time.
     pub at_once: usize,
+    /// Whether some pay late, which takes as long as a hold lasts.
+    pub late: bool,
+    /// How long everything may take to settle after the last disturbance.
+    pub bound: Duration,
+    /// Whether the databases survive a crash of the machine, as in production, or that of their server alone.
+    pub durability: Durability,
+    /// The processes that may be killed and paused; all of them and PostgreSQL where none is named.
+    pub only: Vec<String>,
     /// The folder with the programs of the processes.
     pub programs: PathBuf,
     /// The folder for the processes' logs.
@@ -61,19 +75,16 @@ pub struct Options {
 /// When it cannot be carried out; what the platform does wrong is in the report.
 pub async fn run(options: &Options, show: fn(&str)) -> anyhow::Result<Report> {
     show("starting the platform and making its cinema");
-    let platform = block_in_place(|| -> anyhow::Result<Platform> {
-        let postgres = PrivatePostgres::start_with(Durability::Machine)?;
-        Platform::start_on(postgres, SandboxBank::Process, &options.programs, &options.folder)
-    })?;
-    let admin = block_in_place(|| platform.create_admin())?;
-    let gateway = platform.address(GATEWAY);
+    let processes = block_in_place(|| Processes::start(options))?;
+    let admin = block_in_place(|| processes.platform.create_admin())?;
+    let gateway = processes.platform.address(GATEWAY);
     let world = World::make(gateway, (admin.email, &admin.password_file), options.bookings).await?;
     let campaign = Campaign { options, world: Arc::new(world), signals: Arc::default(), show };
-    campaign.run(platform).await
+    campaign.run(processes).await
 }
 
 /// The mayhem under way.
-type Raging = JoinHandle<anyhow::Result<(Platform, Casualties)>>;
+type Raging = JoinHandle<anyhow::Result<(Processes, Casualties)>>;
 
 struct Campaign<'a> {
     options: &'a Options,
@@ -83,24 +94,25 @@ struct Campaign<'a> {
 }
 
 impl Campaign<'_> {
-    async fn run(self, platform: Platform) -> anyhow::Result<Report> {
+    async fn run(self, processes: Processes) -> anyhow::Result<Report> {
         let began = Instant::now();
-        let urls = DatabaseUrls::of(platform.postgres());
+        let urls = DatabaseUrls::of(processes.platform.postgres());
         let dice = StdRng::seed_from_u64(self.options.seed);
-        let mayhem = Mayhem::new(platform, dice, self.options.kills, Arc::clone(&self.signals));
+        let victims = (self.options.kills, self.options.only.clone());
+        let mayhem = Mayhem::new(processes, dice, victims, Arc::clone(&self.signals));
         let mayhem = tokio::spawn(mayhem.rage());
         let bookings = self.book_all(&mayhem).await?;
         self.signals.calm.store(true, Ordering::Relaxed);
         let (calm, lasted) = (Instant::now(), began.elapsed());
         (self.show)("calm: waiting for everything to settle");
-        self.world.desk.close_in(BOUND);
+        self.world.desk.close_in(self.options.bound);
         let outcomes = outcomes(bookings).await;
         let answered = calm.elapsed();
         self.end(mayhem, &urls, Course { calm, lasted, answered, outcomes }).await
     }
 
     /// Begins all bookings, and returns when the last has begun and the last kill is done.
-    async fn book_all(&self, mayhem: &Raging) -> anyhow::Result<JoinSet<Outcome>> {
+    async fn book_all(&self, mayhem: &Raging) -> anyhow::Result<JoinSet<Option<Outcome>>> {
         let Options { bookings: wanted, kills, seed, at_once, .. } = *self.options;
         let (slots, waiting) = (Arc::new(Semaphore::new(at_once)), Arc::new(Semaphore::new(MOST_WAITING)));
         let ended = Arc::new(AtomicU64::new(0));
@@ -119,17 +131,33 @@ impl Campaign<'_> {
                 }
             };
             let wait = Arc::clone(&waiting).acquire_owned().await?;
+            let punctual = !self.options.late || number as f64 > wanted as f64 * LAST;
             let (world, ended) = (Arc::clone(&self.world), Arc::clone(&ended));
             bookings.spawn(async move {
-                let outcome = book(&world, seed, number, Some(slot)).await;
+                let outcome = book(&world, seed, number, punctual, Some(slot)).await;
                 ended.fetch_add(1, Ordering::Relaxed);
                 drop(wait);
-                outcome
+                Some(outcome)
             });
             number += 1;
+            if let Some(showtime) = self.to_cancel(number) {
+                bookings.spawn(cancel(
+                    Arc::clone(&self.world),
+                    showtime,
+                    StdRng::seed_from_u64(seed ^ number),
+                ));
+            }
             self.signals.progress.store(number * 1_000 / wanted.max(1), Ordering::Relaxed);
         }
         Ok(bookings)
+    }
+
+    /// The showtime that is cancelled when so many bookings have begun.
+    fn to_cancel(&self, number: u64) -> Option<String> {
+        let all = self.world.to_be_cancelled();
+        let every = self.options.bookings / (all.len() as u64 + 1);
+        let index = usize::try_from(number.checked_div(every)?).ok()?.checked_sub(1)?;
+        if number.is_multiple_of(every) { all.get(index).cloned() } else { None }
     }
 
     fn show_progress(&self, number: u64, ended: &AtomicU64, booking: usize) {
@@ -144,23 +172,25 @@ impl Campaign<'_> {
 
     /// Waits until everything has settled, asks some again, and checks everything.
     async fn end(&self, raging: Raging, urls: &DatabaseUrls, course: Course) -> anyhow::Result<Report> {
-        let databases = urls.open().await?;
-        let settled = settle::settled(&databases, course.calm).await?;
+        let (databases, bound) = (urls.open().await?, self.options.bound);
+        let settled = settle::settled(&databases, course.calm, bound).await?;
         (self.show)("settled: asking again what was answered before");
         let asked_again = self.ask_again().await;
         self.signals.over.store(true, Ordering::Relaxed);
-        // The platform runs until everything is read.
-        let (_platform, casualties) = raging.await.context("the mayhem ended early")??;
-        let settled = settled.map(|settled| settled.max(course.answered)).filter(|settled| *settled <= BOUND);
+        // All of it runs until everything is read.
+        let (processes, casualties) = raging.await.context("the mayhem ended early")??;
+        let settled = settled.map(|settled| settled.max(course.answered)).filter(|settled| *settled <= bound);
         let mut violations = Vec::new();
         if settled.is_none() {
-            let what = format!("not within {} s after the last disturbance", BOUND.as_secs());
+            let what = format!("not within {} s after the last disturbance", bound.as_secs());
             violations.push(Violation { invariant: Invariant::Settled, what });
         }
         (self.show)("checking everything");
-        violations.extend(audit(&databases).await?);
+        violations.extend(audit(&databases.0).await?);
         let notes = self.world.desk.answers.all();
-        violations.extend(check(&notes, &databases).await?);
+        violations.extend(check(&notes, &databases.0).await?);
+        let published = stream::published(&processes.nats_url()).await?;
+        violations.extend(stream::check(&published, &databases.0).await?);
         Ok(Report {
             seed: self.options.seed,
             bookings: course.outcomes.values().sum(),
@@ -169,6 +199,7 @@ impl Campaign<'_> {
             lost: notes.iter().filter(|noted| noted.lost > 0).count(),
             asked_again,
             instead: self.world.desk.answers.instead(),
+            events: published.len(),
             casualties,
             lasted: course.lasted,
             settled,
@@ -178,7 +209,7 @@ impl Campaign<'_> {
 
     /// Repeats every request whose answer was lost at least once, and some others, with their old keys.
     async fn ask_again(&self) -> usize {
-        self.world.desk.close_in(BOUND);
+        self.world.desk.close_in(self.options.bound);
         let mut dice = StdRng::seed_from_u64(!self.options.seed);
         let slots = Arc::new(Semaphore::new(self.options.at_once));
         let mut asked = JoinSet::new();
@@ -205,10 +236,22 @@ struct Course {
     outcomes: BTreeMap<Outcome, u64>,
 }
 
-async fn outcomes(mut bookings: JoinSet<Outcome>) -> BTreeMap<Outcome, u64> {
+/// Cancels a showtime, as its theater's staff does. It is no booking.
+async fn cancel(world: Arc<World>, showtime: String, mut dice: StdRng) -> Option<Outcome> {
+    let over = if dice.random() { Over::Rest } else { Over::Grpc };
+    let key = Builder::from_random_bytes(dice.random()).into_uuid().to_string();
+    let request =
+        Request { kind: Kind::Cancel, key, buyer: world.admin(), over, order: Order::Cancel { showtime } };
+    world.desk.ask(&request, &mut dice, &mut None).await;
+    None
+}
+
+async fn outcomes(mut bookings: JoinSet<Option<Outcome>>) -> BTreeMap<Outcome, u64> {
     let mut outcomes = BTreeMap::new();
     while let Some(ended) = bookings.join_next().await {
-        *outcomes.entry(ended.unwrap_or(Outcome::Unanswered)).or_default() += 1;
+        if let Some(outcome) = ended.unwrap_or(Some(Outcome::Unanswered)) {
+            *outcomes.entry(outcome).or_default() += 1;
+        }
     }
     outcomes
 }

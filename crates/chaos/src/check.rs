@@ -12,6 +12,16 @@ use crate::{
     kinds::Kind,
 };
 
+/// Why seats are not held.
+const NO_SEATS: [&str; 5] =
+    ["SEAT_UNAVAILABLE", "NOT_ENOUGH_SEATS", "SEAT_LIMIT", "ORPHAN_SEAT", "SHOWTIME_CANCELLED"];
+/// Why a payment does not begin: the hold has expired, was given back, or ended with its showtime.
+const NOT_HELD: [&str; 2] = ["HOLD_EXPIRED", "HOLD_RELEASED"];
+/// Why an exchange does not begin: beside that, the old tickets were refunded with their showtime.
+const NOT_EXCHANGED: [&str; 3] = ["HOLD_EXPIRED", "HOLD_RELEASED", "TICKET_VOID"];
+/// Why nothing is refunded: it was before, with the showtime.
+const NOTHING_LEFT: [&str; 2] = ["TICKET_VOID", "REFUND_TOO_LARGE"];
+
 /// Everything in the buyers' notes that is not so.
 pub(crate) async fn check(notes: &[Noted], of: &Databases) -> Result<Vec<Violation>, StoreError> {
     let facts = Facts::read(of).await?;
@@ -67,6 +77,7 @@ struct Facts {
     payments: BTreeMap<String, Paid>,
     /// The refunds that were carried out, by their keys.
     refunds: BTreeSet<String>,
+    cancelled: BTreeSet<String>,
 }
 
 struct Paid {
@@ -77,7 +88,9 @@ struct Paid {
 
 impl Facts {
     async fn read(of: &Databases) -> Result<Self, StoreError> {
-        let reservations = sql("SELECT id FROM reservations").fetch_all(&of.reservations).await?;
+        // Nobody asked for those that are offered to who paid late.
+        let reservations =
+            sql("SELECT id FROM reservations WHERE offered_for IS NULL").fetch_all(&of.reservations).await?;
         let reservations = reservations.iter().map(|row| Ok(row.get::<Uuid>("id")?.to_string()));
         let mut payments: BTreeMap<String, Paid> = BTreeMap::new();
         for row in sql("SELECT id, state, request_id FROM payments").fetch_all(&of.payments).await? {
@@ -92,10 +105,15 @@ impl Facts {
         }
         let refunds =
             sql("SELECT request_id FROM refunds WHERE state = 'REFUNDED'").fetch_all(&of.payments).await?;
+        let cancelled = sql("SELECT id FROM cancelled_showtimes").fetch_all(&of.payments).await?;
         Ok(Self {
             reservations: reservations.collect::<Result<_, StoreError>>()?,
             payments,
             refunds: refunds.iter().map(|row| row.get("request_id")).collect::<Result<_, _>>()?,
+            cancelled: cancelled
+                .iter()
+                .map(|row| Ok(row.get::<Uuid>("id")?.to_string()))
+                .collect::<Result<_, StoreError>>()?,
         })
     }
 
@@ -106,15 +124,19 @@ impl Facts {
             (Order::Hold { .. }, true) if !self.reservations.contains(&reply.id) => {
                 Err(format!("was told that reservation {} holds the seats, which is not there", reply.id))
             }
-            (Order::Charge { total, .. }, true) => self.is_paid(reply, total),
-            (Order::Charge { .. }, false) => self.is_free(key, reply),
+            (Order::Charge { total, .. } | Order::Exchange { total, .. }, true) => self.is_paid(reply, total),
+            (Order::Charge { .. }, false) => self.is_free(key, reply, &NOT_HELD),
+            (Order::Exchange { .. }, false) => self.is_free(key, reply, &NOT_EXCHANGED),
             (Order::Refund { .. }, true) if !self.refunds.contains(key) => {
                 Err("was told of a refund that was not made".to_owned())
             }
-            (Order::Hold { .. }, false) => {
-                expected(reply, &["SEAT_UNAVAILABLE", "NOT_ENOUGH_SEATS", "SEAT_LIMIT", "ORPHAN_SEAT"])
+            (Order::Cancel { showtime }, true) if !self.cancelled.contains(showtime) => {
+                Err(format!("was told that showtime {showtime} is cancelled, which nobody refunds"))
             }
-            (Order::Release { .. } | Order::Refund { .. }, false) => expected(reply, &[]),
+            (Order::Hold { .. }, false) => expected(reply, &NO_SEATS),
+            (Order::Release { .. }, false) => expected(reply, &["ALREADY_PAID"]),
+            (Order::Refund { .. }, false) => expected(reply, &NOTHING_LEFT),
+            (Order::Cancel { .. }, false) => expected(reply, &[]),
             _ => Ok(()),
         }
     }
@@ -142,10 +164,20 @@ impl Facts {
         ))
     }
 
-    /// Who is told that nothing was taken paid nothing.
-    fn is_free(&self, key: &str, reply: &Reply) -> Result<(), String> {
-        expected(reply, &["PAYMENT_DECLINED", "PAYMENT_VOIDED"])?;
-        match self.payments.values().find(|paid| paid.key == key) {
+    /// Who is told that nothing was taken paid nothing: the payment has ended so, or was refused for one of `reasons`
+    /// before there was one.
+    fn is_free(&self, key: &str, reply: &Reply, reasons: &[&str]) -> Result<(), String> {
+        let paid = self.payments.values().find(|paid| paid.key == key);
+        if !matches!(reply.reason.as_str(), "PAYMENT_DECLINED" | "PAYMENT_VOIDED") {
+            expected(reply, reasons)?;
+            return match paid {
+                None => Ok(()),
+                Some(paid) => {
+                    Err(format!("was told {}, and there is a payment, {}", reply.reason, paid.state))
+                }
+            };
+        }
+        match paid {
             Some(paid) if matches!(paid.state.as_str(), "DECLINED" | "VOIDED" | "REFUNDED") => Ok(()),
             Some(paid) => Err(format!("was told {}, and the payment is {}", reply.reason, paid.state)),
             None => Err(format!("was told {} of a payment that is not there", reply.reason)),

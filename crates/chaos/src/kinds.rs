@@ -14,6 +14,10 @@ pub(crate) enum Kind {
     Release,
     /// Pay money back.
     Refund,
+    /// Give tickets for others.
+    Exchange,
+    /// Cancel a showtime.
+    Cancel,
 }
 
 /// How a booking ended, as its buyer sees it.
@@ -22,17 +26,25 @@ pub(crate) enum Kind {
 pub enum Outcome {
     /// Paid, with tickets.
     Paid,
-    /// Paid, and all of it refunded.
+    /// Paid after the hold had expired, with tickets.
+    PaidLate,
+    /// Paid, and refunded by staff: all of it or one ticket.
     Refunded,
-    /// Paid, and one ticket refunded.
-    PartlyRefunded,
+    /// Paid, and returned by the buyer, less a fee: all of it or one ticket.
+    Returned,
+    /// Paid, and exchanged.
+    Exchanged,
+    /// Paid and exchanged, and what came of that returned.
+    ExchangedAndReturned,
     /// The card was declined, and the seats given back.
     Declined,
     /// Authorised, and given back because the booking could not be completed.
     Voided,
+    /// The showtime was cancelled before.
+    Cancelled,
     /// The seats could not be had.
     NoSeats,
-    /// Held, and given back or left to expire.
+    /// Held, and given back or left to expire, before or while it was paid for.
     LetGo,
     /// No final answer came in time.
     Unanswered,
@@ -43,10 +55,14 @@ impl Outcome {
     pub const fn text(self) -> &'static str {
         match self {
             Self::Paid => "paid",
-            Self::Refunded => "refunded in full",
-            Self::PartlyRefunded => "refunded in part",
+            Self::PaidLate => "paid late",
+            Self::Refunded => "refunded",
+            Self::Returned => "returned for a fee",
+            Self::Exchanged => "exchanged",
+            Self::ExchangedAndReturned => "exchanged and returned",
             Self::Declined => "declined",
             Self::Voided => "voided",
+            Self::Cancelled => "cancelled before",
             Self::NoSeats => "no such seats left",
             Self::LetGo => "let go",
             Self::Unanswered => "not answered in time",

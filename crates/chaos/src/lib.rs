@@ -12,8 +12,11 @@ mod campaign;
 mod check;
 mod kinds;
 mod mayhem;
+mod processes;
 mod report;
 mod settle;
+mod stream;
+mod tokens;
 mod world;
 
 pub use campaign::{Options, run};

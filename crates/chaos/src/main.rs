@@ -5,12 +5,16 @@
     reason = "a command line tool talks on its standard streams"
 )]
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::Parser;
 use moviebooking_chaos::{Options, run};
+use moviebooking_launch::Durability;
 use tempfile::TempDir;
+
+/// How long everything may take to settle after the last kill.
+const BOUND: Duration = Duration::from_secs(60);
 
 /// Books while processes are killed and paused, then checks everything that was answered and written.
 ///
@@ -31,6 +35,9 @@ struct Cli {
     /// How many book at the same time
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     at_once: u64,
+    /// Kill and pause this process alone, or PostgreSQL; may be given several times [default: all]
+    #[arg(long, value_name = "PROCESS")]
+    only: Vec<String>,
     /// Keep the processes' logs in this folder [default: they are removed]
     #[arg(long, value_name = "FOLDER")]
     logs: Option<PathBuf>,
@@ -59,6 +66,10 @@ fn campaign(cli: &Cli) -> anyhow::Result<bool> {
         kills: cli.kills,
         seed: cli.seed.unwrap_or_else(rand::random),
         at_once: usize::try_from(cli.at_once)?,
+        only: cli.only.clone(),
+        late: true,
+        bound: BOUND,
+        durability: Durability::Machine,
         programs: own.parent().context("this program is in no folder")?.to_owned(),
         folder: cli.logs.clone().unwrap_or_else(|| temporary.path().to_owned()),
     };

@@ -9,15 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use moviebooking_launch::Platform;
 use rand::{RngExt as _, rngs::StdRng};
 use tokio::{
     task::{JoinSet, block_in_place},
-    time::{MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, interval},
 };
 
-/// The databases' server among the names of the processes.
-pub(crate) const POSTGRES: &str = "PostgreSQL";
+use crate::processes::{POSTGRES, Processes};
 
 /// How often it looks what is to be done.
 const TICK: Duration = Duration::from_millis(20);
@@ -55,9 +53,11 @@ pub(crate) struct Casualties {
 }
 
 pub(crate) struct Mayhem {
-    platform: Platform,
+    processes: Processes,
     dice: StdRng,
     kills: u64,
+    /// Who may be killed and paused; all where none is named.
+    only: Vec<String>,
     signals: Arc<Signals>,
     casualties: Casualties,
     /// When to start what does not run.
@@ -71,12 +71,18 @@ pub(crate) struct Mayhem {
 }
 
 impl Mayhem {
-    pub(crate) fn new(platform: Platform, dice: StdRng, kills: u64, signals: Arc<Signals>) -> Self {
+    pub(crate) fn new(
+        processes: Processes,
+        dice: StdRng,
+        (kills, only): (u64, Vec<String>),
+        signals: Arc<Signals>,
+    ) -> Self {
         let now = Instant::now();
         Self {
-            platform,
+            processes,
             dice,
             kills,
+            only,
             signals,
             casualties: Casualties::default(),
             down: BTreeMap::new(),
@@ -88,8 +94,8 @@ impl Mayhem {
         }
     }
 
-    /// Goes on until it is over, and gives the platform back with everything running.
-    pub(crate) async fn rage(mut self) -> anyhow::Result<(Platform, Casualties)> {
+    /// Goes on until it is over, and gives the processes back with everything running.
+    pub(crate) async fn rage(mut self) -> anyhow::Result<(Processes, Casualties)> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !self.signals.over.load(Ordering::Relaxed) {
@@ -101,7 +107,7 @@ impl Mayhem {
                 }
             }
         }
-        Ok((self.platform, self.casualties))
+        Ok((self.processes, self.casualties))
     }
 
     fn turn(&mut self) -> anyhow::Result<()> {
@@ -112,12 +118,11 @@ impl Mayhem {
             self.paused.values_mut().for_each(|until| *until = now);
             return Ok(());
         }
-        if self.is_kill_due(now) {
-            self.kill_one(now)?;
+        if self.is_kill_due(now) && self.kill_one(now)? {
             self.last_kill = now;
             self.signals.kills.fetch_add(1, Ordering::Relaxed);
         }
-        if now >= self.next_pause {
+        if self.kills > 0 && now >= self.next_pause {
             self.pause_one(now)?;
             self.next_pause = now + millis(self.dice.random_range(BETWEEN_PAUSES));
         }
@@ -135,38 +140,61 @@ impl Mayhem {
                 || done * 1_000 <= self.signals.progress.load(Ordering::Relaxed) * self.kills)
     }
 
-    fn kill_one(&mut self, now: Instant) -> anyhow::Result<()> {
+    /// Whether there was somebody to kill.
+    fn kill_one(&mut self, now: Instant) -> anyhow::Result<bool> {
         let mut running: Vec<&'static str> = Vec::new();
-        for name in self.platform.names().collect::<Vec<_>>() {
-            if self.platform.is_running(name)? {
+        for name in self.victims() {
+            // Where few are killed they are let come back first, or they would never do anything.
+            let back = self.only.is_empty() || !self.killed.contains_key(name);
+            if back && self.processes.is_running(name)? {
                 running.extend([name; WEIGHT]);
             }
         }
-        let chosen = self.dice.random_range(0..=running.len());
+        if self.is_victim(POSTGRES) {
+            running.push(POSTGRES);
+        }
         let down = millis(self.dice.random_range(DOWN));
-        let Some(name) = running.get(chosen).copied() else { return self.crash_postgres(now) };
-        self.platform.kill(name)?;
+        if running.is_empty() {
+            return Ok(false);
+        }
+        let name = running[self.dice.random_range(0..running.len())];
+        if name == POSTGRES {
+            self.crash_postgres(now)?;
+            return Ok(true);
+        }
+        self.processes.kill(name)?;
         *self.casualties.kills.entry(name).or_default() += 1;
         self.paused.remove(name);
         self.killed.entry(name).or_insert(now);
         self.down.insert(name, now + down);
-        Ok(())
+        Ok(true)
+    }
+
+    fn is_victim(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+
+    /// The processes that may be killed and paused.
+    fn victims(&self) -> Vec<&'static str> {
+        self.processes.names().into_iter().filter(|name| self.is_victim(name)).collect()
     }
 
     fn crash_postgres(&mut self, now: Instant) -> anyhow::Result<()> {
         *self.casualties.kills.entry(POSTGRES).or_default() += 1;
-        self.platform.postgres().crash()?;
-        self.platform.postgres().recover()?;
+        self.processes.crash_postgres()?;
         self.casualties.recoveries.push((POSTGRES, now.elapsed()));
         Ok(())
     }
 
     fn pause_one(&mut self, now: Instant) -> anyhow::Result<()> {
-        let names: Vec<&'static str> = self.platform.names().collect();
-        let name = names[self.dice.random_range(0..names.len())];
+        let names = self.victims();
         let until = now + millis(self.dice.random_range(PAUSED));
-        if self.platform.is_running(name)? && !self.paused.contains_key(name) {
-            self.platform.pause(name)?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let name = names[self.dice.random_range(0..names.len())];
+        if self.processes.is_running(name)? && !self.paused.contains_key(name) {
+            self.processes.pause(name)?;
             self.paused.insert(name, until);
             *self.casualties.pauses.entry(name).or_default() += 1;
         }
@@ -179,12 +207,12 @@ impl Mayhem {
             self.paused.iter().filter(|(_, until)| **until <= now).map(|(name, _)| *name).collect();
         for name in over {
             self.paused.remove(name);
-            if self.platform.is_running(name)? {
-                self.platform.unpause(name)?;
+            if self.processes.is_running(name)? {
+                self.processes.unpause(name)?;
             }
         }
-        for name in self.platform.names().collect::<Vec<_>>() {
-            if self.platform.is_running(name)? {
+        for name in self.processes.names() {
+            if self.processes.is_running(name)? {
                 continue;
             }
             let at = *self.down.entry(name).or_insert_with(|| {
@@ -193,7 +221,7 @@ impl Mayhem {
             });
             if at <= now {
                 self.down.remove(name);
-                self.platform.begin(name)?;
+                self.processes.begin(name)?;
                 self.watch(name);
             }
         }
@@ -202,16 +230,10 @@ impl Mayhem {
 
     /// Notes when a process is ready.
     fn watch(&mut self, name: &'static str) {
-        let url = format!("http://{}/readyz", self.platform.address(name));
+        let ready = self.processes.ready(name);
         self.recovering.spawn(async move {
-            let client = reqwest::Client::new();
-            loop {
-                let answer = client.get(&url).timeout(millis(1_000)).send().await;
-                if answer.is_ok_and(|answer| answer.status().is_success()) {
-                    return (name, Instant::now());
-                }
-                sleep(TICK).await;
-            }
+            ready.await;
+            (name, Instant::now())
         });
     }
 }

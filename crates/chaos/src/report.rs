@@ -32,6 +32,8 @@ pub struct Report {
     pub lost: usize,
     /// Requests that were made once more when all was over.
     pub asked_again: usize,
+    /// Events that were published.
+    pub events: usize,
     /// How long the bookings took.
     pub lasted: Duration,
     /// How long it took until nothing was left to be done; `None` when it took too long.
@@ -79,6 +81,7 @@ impl Report {
             "bookings": self.bookings,
             "outcomes": self.outcomes.iter().map(|(outcome, count)| (outcome.text(), count)).collect::<BTreeMap<_, _>>(),
             "requests": {"total": self.requests, "lost": self.lost, "askedAgain": self.asked_again},
+            "events": self.events,
             "instead": instead.collect::<Vec<_>>(),
             "kills": self.casualties.kills,
             "pauses": self.casualties.pauses,
@@ -111,6 +114,7 @@ impl Display for Report {
         line(f, "requests", self.requests)?;
         line(f, "of them without answer", self.lost)?;
         line(f, "asked again at the end", self.asked_again)?;
+        line(f, "events published", self.events)?;
         match self.settled {
             Some(settled) => line(f, "settled after", format!("{:.1} s", settled.as_secs_f64()))?,
             None => line(f, "settled after", "too long")?,

@@ -23,6 +23,8 @@ const SHOWTIMES_IN_HALL: usize = 8;
 const BUYERS: usize = 48;
 /// How many of a hundred bookings want the hot showtime.
 const HOT: f64 = 0.15;
+/// Of so many showtimes one is cancelled.
+const CANCELLED_OF: usize = 10;
 /// The most seats of one booking.
 const MOST_SEATS: i32 = 4;
 /// The hours of a day, as many as a hall has showtimes.
@@ -64,6 +66,18 @@ impl World {
         Arc::clone(&self.buyers[dice.random_range(0..self.buyers.len())])
     }
 
+    /// The showtimes that are cancelled while the campaign lasts.
+    pub(crate) fn to_be_cancelled(&self) -> &[String] {
+        let count = (self.showtimes.len() / CANCELLED_OF).max(1);
+        &self.showtimes[self.showtimes.len() - count..]
+    }
+
+    /// A showtime that is not hot, and two seats of it that leave no single seat between them and others.
+    pub(crate) fn any_pair(&self, dice: &mut StdRng) -> (String, Vec<String>) {
+        let showtime = self.showtimes[dice.random_range(1..self.showtimes.len())].clone();
+        (showtime, pair(dice))
+    }
+
     /// A showtime, and seats by their labels or how many of any. Named are two that leave no single seat between them
     /// and others.
     pub(crate) fn any_seats(&self, dice: &mut StdRng) -> (String, Vec<String>, i32) {
@@ -73,9 +87,13 @@ impl World {
         if !dice.random_bool(if hot { 0.7 } else { 0.1 }) {
             return (showtime, Vec::new(), dice.random_range(1..=MOST_SEATS));
         }
-        let (row, pair) = (dice.random_range(0..ROWS), dice.random_range(0..SEATS / 2));
-        (showtime, vec![label(row, 2 * pair), label(row, 2 * pair + 1)], 2)
+        (showtime, pair(dice), 2)
     }
+}
+
+fn pair(dice: &mut StdRng) -> Vec<String> {
+    let (row, pair) = (dice.random_range(0..ROWS), dice.random_range(0..SEATS / 2));
+    vec![label(row, 2 * pair), label(row, 2 * pair + 1)]
 }
 
 /// The date in UTC.
@@ -117,8 +135,10 @@ impl Maker {
     async fn showtimes(&self, bookings: u64) -> anyhow::Result<Vec<String>> {
         let address =
             json!({"lines": ["Teststraße 1"], "postalCode": "10115", "city": "Berlin", "countryCode": "DE"});
+        // Buyers may return tickets until an hour before, for a tenth of the price and half a euro.
+        let policy = json!({"untilMinutesBeforeStart": 60, "feeBasisPoints": 1000, "feeMinor": "50"});
         let theater = self
-            .made("/theaters", json!({"displayName": "Cinema", "timeZone": "UTC", "currencyCode": "EUR", "address": address}))
+            .made("/theaters", json!({"displayName": "Cinema", "timeZone": "UTC", "currencyCode": "EUR", "address": address, "refundPolicy": policy}))
             .await?;
         let movie = self.made("/movies", json!({"title": "The Campaign", "runningTimeMinutes": 90})).await?;
         let wanted = usize::try_from(bookings * 3 / (ROWS * SEATS) as u64)? + 4;

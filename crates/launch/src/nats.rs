@@ -1,6 +1,7 @@
 //! A private NATS server.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -58,8 +59,34 @@ impl NatsServer {
         self.process.take().context("the NATS server does not run")?.kill()
     }
 
+    /// Whether the server runs; one that has ended by itself is forgotten.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn is_running(&mut self) -> anyhow::Result<bool> {
+        if let Some(process) = &mut self.process
+            && process.ended()?.is_some()
+        {
+            self.process = None;
+        }
+        Ok(self.process.is_some())
+    }
+
+    /// Its process, to be paused for instance.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn process(&self) -> anyhow::Result<&Process> {
+        self.process.as_ref().context("the NATS server does not run")
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
     /// Where it is: `nats://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        format!("nats://{}", self.address())
     }
 }

@@ -36,12 +36,14 @@ const READY_BOUND: Duration = Duration::from_secs(60);
 const ANSWER_BOUND: Duration = Duration::from_secs(5);
 
 /// What a person may set for all processes, in the environment of whoever starts the platform.
-const PASSED_ON: [&str; 7] = [
+const PASSED_ON: [&str; 8] = [
     "MOVIEBOOKING_LOG",
     "MOVIEBOOKING_LOG_FORMAT",
     "MOVIEBOOKING_DATABASE_POOL_SIZE",
     "MOVIEBOOKING_MAX_REQUESTS",
     "MOVIEBOOKING_NATS_URL",
+    // To programs alone that were built to be broken.
+    "MOVIEBOOKING_SABOTAGE",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "TOKIO_WORKER_THREADS",
 ];
@@ -82,16 +84,18 @@ impl Platform {
     /// # Errors
     /// When something does not start: what it wrote.
     pub fn start(programs: &Path, folder: &Path) -> anyhow::Result<Self> {
-        Self::start_on(PrivatePostgres::start()?, SandboxBank::default(), programs, folder)
+        Self::start_on(PrivatePostgres::start()?, SandboxBank::default(), &[], programs, folder)
     }
 
-    /// The same on a server that was started for it, with a sandbox bank of choice.
+    /// The same on a server that was started for it, with a sandbox bank of choice, and with these variables set for all
+    /// processes besides what they need.
     ///
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_on(
         postgres: PrivatePostgres,
         bank: SandboxBank,
+        settings: &[(&str, &str)],
         programs: &Path,
         folder: &Path,
     ) -> anyhow::Result<Self> {
@@ -109,9 +113,16 @@ impl Platform {
             (name, Addresses { serving, metrics })
         });
         let addresses = addresses.collect();
-        let settings = Vec::new();
-        let mut platform =
-            Self { processes: BTreeMap::new(), addresses, programs, folder, settings, postgres, bank };
+        let mut platform = Self {
+            processes: BTreeMap::new(),
+            addresses,
+            programs,
+            folder,
+            settings: Vec::new(),
+            postgres,
+            bank,
+        };
+        platform.set(settings);
         // Users come first: nobody is ready without their keys.
         platform.launch("users")?;
         for name in all(bank).skip(1) {

@@ -42,7 +42,7 @@ enum Task {
         /// ($MOVIEBOOKING_CACHE, or moviebooking in $XDG_CACHE_HOME or ~/.cache)
         #[arg(long)]
         install: bool,
-        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated tests chaos]
+        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated tests chaos sabotage compose]
         #[arg(value_name = "STEP")]
         steps: Vec<Step>,
     },
@@ -102,7 +102,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Generate => generated::rewrite(&workspace, &Cache::locate()?),
         Task::Up { demo } => processes::up(&workspace, demo),
         Task::Down => processes::down(&workspace),
-        Task::Chaos { words } => chaos::run(&workspace, &words),
+        Task::Chaos { words } => chaos::run_alone(&workspace, &words),
         Task::Bench { words } => bench::run(&workspace, &words),
         Task::Cluster { words } => cluster::run(&workspace, &Cache::locate()?, &words),
         Task::Images(args) => images::build(&workspace, &Cache::locate()?, &args),

@@ -38,6 +38,8 @@ pub(crate) enum Step {
     Tests,
     /// The short campaign: bookings while processes are killed, then everything is checked
     Chaos,
+    /// The campaign finds what is broken on purpose: a small one for each of several faults
+    Sabotage,
     /// The images, and docker-compose.yml on a Docker daemon
     Compose,
     /// The images, and the chart on a Kubernetes of one node
@@ -53,7 +55,7 @@ pub(crate) enum Step {
 impl Step {
     /// The whole run, what fails fastest first. `Tests` contains `Schemathesis`, `GrpcWeb` and `Kube`; `Cluster` is run by
     /// name.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Fmt,
         Self::Edges,
         Self::Deny,
@@ -62,6 +64,7 @@ impl Step {
         Self::Generated,
         Self::Tests,
         Self::Chaos,
+        Self::Sabotage,
         Self::Compose,
     ];
 
@@ -80,7 +83,7 @@ impl Step {
             Self::Schemathesis => vec![Tool::Python, Tool::Schemathesis],
             Self::GrpcWeb => vec![Tool::Node, Tool::GrpcWebClient],
             Self::Kube => cluster_tools(&ClusterPart::API_SERVER),
-            Self::Chaos => vec![Tool::Postgres],
+            Self::Chaos | Self::Sabotage => chaos::TOOLS.to_vec(),
             Self::Compose => {
                 let mut tools = test_images::TOOLS.to_vec();
                 tools.extend([Tool::Go, Tool::GoProgram(GoProgram::DockerCompose)]);
@@ -138,7 +141,8 @@ impl Step {
                 }
                 command::run(&mut test)
             }
-            Self::Chaos => chaos::run(workspace, &chaos::SHORT),
+            Self::Chaos => chaos::run(workspace, cache, &chaos::SHORT),
+            Self::Sabotage => chaos::find_faults(workspace, cache),
             Self::Compose => compose::test(workspace, cache),
             Self::Cluster => cluster::test(workspace, cache),
             Self::Schemathesis => {

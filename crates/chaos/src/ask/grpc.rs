@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use moviebooking_proto::{
     money::v1::Money,
-    payments::v1::{ChargeRequest, Payment, RefundRequest, payments_service_client::PaymentsServiceClient},
+    movies::v1::{CancelShowtimeRequest, Showtime, movies_service_client::MoviesServiceClient},
+    payments::v1::{
+        ChargeRequest, ExchangeRequest, Payment, PaymentState, RefundRequest,
+        payments_service_client::PaymentsServiceClient,
+    },
     problem::reason_of,
     reservations::v1::{
         BestAvailable, CreateReservationRequest, ReleaseReservationRequest, Reservation,
@@ -26,6 +30,7 @@ use crate::answers::Reply;
 pub(crate) struct Grpc {
     reservations: ReservationsServiceClient<Channel>,
     payments: PaymentsServiceClient<Channel>,
+    movies: MoviesServiceClient<Channel>,
 }
 
 impl Grpc {
@@ -34,7 +39,8 @@ impl Grpc {
         let channel = Endpoint::from_shared(format!("http://{gateway}"))?.connect_lazy();
         Ok(Self {
             reservations: ReservationsServiceClient::new(channel.clone()),
-            payments: PaymentsServiceClient::new(channel),
+            payments: PaymentsServiceClient::new(channel.clone()),
+            movies: MoviesServiceClient::new(channel),
         })
     }
 
@@ -46,9 +52,11 @@ impl Grpc {
             }
             Ok(Call::Charge(call)) => self.payments.clone().charge(call).await.map(payment),
             Ok(Call::Refund(call)) => self.payments.clone().refund(call).await.map(payment),
+            Ok(Call::Exchange(call)) => self.payments.clone().exchange(call).await.map(payment),
+            Ok(Call::Cancel(call)) => self.movies.clone().cancel_showtime(call).await.map(showtime),
             Err(error) => return Tried::Again(error),
         };
-        answer.map_or_else(refused, Tried::Final)
+        answer.unwrap_or_else(refused)
     }
 }
 
@@ -57,6 +65,8 @@ enum Call {
     Release(tonic::Request<ReleaseReservationRequest>),
     Charge(tonic::Request<ChargeRequest>),
     Refund(tonic::Request<RefundRequest>),
+    Exchange(tonic::Request<ExchangeRequest>),
+    Cancel(tonic::Request<CancelShowtimeRequest>),
 }
 
 fn signed(request: &Request) -> Result<Call, String> {
@@ -78,22 +88,42 @@ fn signed(request: &Request) -> Result<Call, String> {
         Order::Release { reservation } => {
             Call::Release(with(&token, ReleaseReservationRequest { id: reservation, request_id })?)
         }
-        Order::Charge { reservation, total: (amount_minor, currency_code), token: payment_token } => {
-            Call::Charge(with(
-                &token,
-                ChargeRequest {
-                    reservation_id: reservation,
-                    amount: Some(Money { amount_minor, currency_code }),
-                    payment_token: payment_token.to_owned(),
-                    request_id,
-                },
-            )?)
-        }
+        Order::Charge { reservation, total, token: payment_token, .. } => Call::Charge(with(
+            &token,
+            ChargeRequest {
+                reservation_id: reservation,
+                amount: Some(money(total)),
+                payment_token: payment_token.to_owned(),
+                request_id,
+            },
+        )?),
         Order::Refund { payment, tickets } => Call::Refund(with(
             &token,
             RefundRequest { payment_id: payment, ticket_ids: tickets, request_id, ..Default::default() },
         )?),
+        Order::Exchange { payment, tickets, reservation, total, token: payment_token, .. } => {
+            let paid = total.0 > 0;
+            Call::Exchange(with(
+                &token,
+                ExchangeRequest {
+                    payment_id: payment,
+                    ticket_ids: tickets,
+                    reservation_id: reservation,
+                    amount: paid.then(|| money(total)),
+                    payment_token: if paid { payment_token.to_owned() } else { String::new() },
+                    request_id,
+                },
+            )?)
+        }
+        Order::Cancel { showtime } => Call::Cancel(with(
+            &token,
+            CancelShowtimeRequest { id: showtime, reason: "no projector".to_owned(), request_id },
+        )?),
     })
+}
+
+fn money((amount_minor, currency_code): (i64, String)) -> Money {
+    Money { amount_minor, currency_code }
 }
 
 fn with<M>(token: &str, message: M) -> Result<tonic::Request<M>, String> {
@@ -103,32 +133,39 @@ fn with<M>(token: &str, message: M) -> Result<tonic::Request<M>, String> {
     Ok(call)
 }
 
-fn reservation(answer: tonic::Response<Reservation>) -> Reply {
+fn reservation(answer: tonic::Response<Reservation>) -> Tried {
     let answer = answer.into_inner();
     let total = answer.total.clone().unwrap_or_default();
-    Reply {
+    Tried::Final(Reply {
         ok: true,
-        reason: String::new(),
         state: answer.state().as_str_name().to_owned(),
         total: (total.amount_minor, total.currency_code),
-        tickets: Vec::new(),
         whole: answer.encode_to_vec(),
         id: answer.id,
-    }
+        ..Reply::default()
+    })
 }
 
-fn payment(answer: tonic::Response<Payment>) -> Reply {
+fn payment(answer: tonic::Response<Payment>) -> Tried {
     let answer = answer.into_inner();
+    if answer.state() == PaymentState::ActionRequired {
+        return Tried::Confirm(answer.buyer_action.unwrap_or_default().url);
+    }
     let amount = answer.amount.clone().unwrap_or_default();
-    Reply {
+    Tried::Final(Reply {
         ok: true,
-        reason: String::new(),
         state: answer.state().as_str_name().to_owned(),
         total: (amount.amount_minor, amount.currency_code),
         whole: answer.encode_to_vec(),
         tickets: answer.ticket_ids,
         id: answer.id,
-    }
+        ..Reply::default()
+    })
+}
+
+fn showtime(answer: tonic::Response<Showtime>) -> Tried {
+    let answer = answer.into_inner();
+    Tried::Final(Reply { ok: true, whole: answer.encode_to_vec(), id: answer.id, ..Reply::default() })
 }
 
 fn refused(status: Status) -> Tried {
@@ -143,15 +180,7 @@ fn refused(status: Status) -> Tried {
         | Code::Aborted
         | Code::ResourceExhausted => Tried::Again(format!("{:?} {reason}", status.code())),
         _ if is_in_flight(&reason) => Tried::Again(format!("{:?} {reason}", status.code())),
-        _ => Tried::Final(Reply {
-            ok: false,
-            reason,
-            id: String::new(),
-            state: String::new(),
-            total: Default::default(),
-            tickets: Vec::new(),
-            whole: meaning(&status).into_bytes(),
-        }),
+        _ => Tried::Final(Reply { reason, whole: meaning(&status).into_bytes(), ..Reply::default() }),
     }
 }
 

@@ -1,12 +1,15 @@
 //! Over REST.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Order, Request, Tried, is_in_flight};
 use crate::answers::Reply;
+
+/// How long the bank's page may take.
+const PAGE: Duration = Duration::from_secs(5);
 
 /// A client of the gateway's REST interface.
 #[derive(Clone)]
@@ -44,6 +47,12 @@ impl Rest {
         Ok((status, answer.bytes().await?.to_vec()))
     }
 
+    /// Decides on the bank's page whether to pay, and says whether it is decided.
+    pub(super) async fn decide(&self, page: &str, decision: &str) -> bool {
+        let answer = self.client.post(page).form(&[("decision", decision)]).timeout(PAGE).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success() || answer.status() == StatusCode::GONE)
+    }
+
     pub(super) async fn try_once(&self, request: &Request) -> Tried {
         let (method, path, body) = route(&request.order);
         let token = request.buyer.token();
@@ -64,12 +73,8 @@ fn route(order: &Order) -> (Method, String, Option<Value>) {
             let body = json!({"showtimeId": showtime, "bestAvailable": {"count": count}});
             (Method::POST, "/reservations".to_owned(), Some(body))
         }
-        Order::Charge { reservation, total: (minor, currency), token } => {
-            let body = json!({
-                "reservationId": reservation,
-                "amount": {"amountMinor": minor.to_string(), "currencyCode": currency},
-                "paymentToken": token,
-            });
+        Order::Charge { reservation, total, token, .. } => {
+            let body = json!({"reservationId": reservation, "amount": money(total), "paymentToken": token});
             (Method::POST, "/payments/charge".to_owned(), Some(body))
         }
         Order::Release { reservation } => (Method::DELETE, format!("/reservations/{reservation}"), None),
@@ -77,7 +82,22 @@ fn route(order: &Order) -> (Method, String, Option<Value>) {
             let body = if tickets.is_empty() { json!({}) } else { json!({"ticketIds": tickets}) };
             (Method::POST, format!("/payments/{payment}/refund"), Some(body))
         }
+        Order::Exchange { payment, tickets, reservation, total, token, .. } => {
+            let mut body = json!({"ticketIds": tickets, "reservationId": reservation});
+            if total.0 > 0 {
+                body["amount"] = money(total);
+                body["paymentToken"] = json!(token);
+            }
+            (Method::POST, format!("/payments/{payment}/exchange"), Some(body))
+        }
+        Order::Cancel { showtime } => {
+            (Method::POST, format!("/showtimes/{showtime}/cancel"), Some(json!({"reason": "no projector"})))
+        }
     }
+}
+
+fn money((minor, currency): &(i64, String)) -> Value {
+    json!({"amountMinor": minor.to_string(), "currencyCode": currency})
 }
 
 fn read(status: StatusCode, whole: Vec<u8>) -> Tried {
@@ -93,6 +113,9 @@ fn read(status: StatusCode, whole: Vec<u8>) -> Tried {
             return Tried::Again(format!("{} {reason}", status.as_u16()));
         }
         _ => {}
+    }
+    if body["state"] == "ACTION_REQUIRED" {
+        return Tried::Confirm(text(&body["buyerAction"]["url"]));
     }
     let amount = if body["total"].is_object() { &body["total"] } else { &body["amount"] };
     let minor = amount["amountMinor"].as_str().and_then(|minor| minor.parse().ok()).unwrap_or_default();
