@@ -27,6 +27,7 @@ const ANSWER: Duration = Duration::from_secs(1);
 pub(crate) struct Processes {
     pub(crate) platform: Platform,
     nats: NatsServer,
+    client: reqwest::Client,
 }
 
 impl Processes {
@@ -42,7 +43,7 @@ impl Processes {
         settings.extend([("MOVIEBOOKING_NATS_URL", nats_url.as_str()), ("MOVIEBOOKING_HOLD_SECONDS", &hold)]);
         let (programs, folder) = (&options.programs, &options.folder);
         let platform = Platform::start_on(postgres, SandboxBank::Process, &settings, programs, folder)?;
-        let processes = Self { platform, nats };
+        let processes = Self { platform, nats, client: reqwest::Client::new() };
         let mut known = processes.names();
         known.push(POSTGRES);
         if let Some(unknown) = options.only.iter().find(|only| !known.contains(&only.as_str())) {
@@ -92,8 +93,10 @@ impl Processes {
     pub(crate) fn ready(&self, name: &str) -> impl Future<Output = ()> + Send + 'static {
         let (broker, address) =
             if name == NATS { (true, self.nats.address()) } else { (false, self.platform.address(name)) };
+        // Making a client costs far more than asking.
+        let client = self.client.clone();
         async move {
-            while !(if broker { accepts(address).await } else { says_ready(address).await }) {
+            while !(if broker { accepts(address).await } else { says_ready(&client, address).await }) {
                 sleep(PAUSE).await;
             }
         }
@@ -104,7 +107,7 @@ async fn accepts(address: SocketAddr) -> bool {
     TcpStream::connect(address).await.is_ok()
 }
 
-async fn says_ready(address: SocketAddr) -> bool {
-    let answer = reqwest::Client::new().get(format!("http://{address}/readyz")).timeout(ANSWER).send().await;
+async fn says_ready(client: &reqwest::Client, address: SocketAddr) -> bool {
+    let answer = client.get(format!("http://{address}/readyz")).timeout(ANSWER).send().await;
     answer.is_ok_and(|answer| answer.status().is_success())
 }

@@ -141,7 +141,7 @@ impl Maker {
             .made("/theaters", json!({"displayName": "Cinema", "timeZone": "UTC", "currencyCode": "EUR", "address": address, "refundPolicy": policy}))
             .await?;
         let movie = self.made("/movies", json!({"title": "The Campaign", "runningTimeMinutes": 90})).await?;
-        let wanted = usize::try_from(bookings * 3 / (ROWS * SEATS) as u64)? + 4;
+        let wanted = usize::try_from(bookings * 4 / (ROWS * SEATS) as u64)? + 4;
         let day = day_after_tomorrow()?;
         let mut showtimes = Vec::new();
         for hall in 1.. {

@@ -14,6 +14,7 @@ use super::{
     everywhere,
     world::{World, by, reason},
 };
+use crate::Config;
 
 fn minutes(reservation: &wire::Reservation) -> i64 {
     (reservation.expire_time.unwrap().seconds - reservation.create_time.unwrap().seconds) / 60
@@ -36,6 +37,20 @@ async fn count(world: &World, caller: &Caller, request: wire::ListReservationsRe
 }
 
 everywhere! {
+    async fn a_hold_lasts_as_long_as_the_operator_says(world: World) {
+        let mut world = world;
+        world.service = world.service.with(Config { hold_seconds: 120 });
+        let buyer = world.buyer();
+        let held = world.hold(&buyer, &["A1", "A2"]).await.unwrap();
+        assert_eq!(minutes(&held), 2);
+        world.later(1);
+        assert_eq!(minutes(&world.extend(&buyer, &held.id, &key()).await.unwrap()), 3);
+        world.later(2);
+        assert_eq!(reason(world.extend(&buyer, &held.id, &key()).await), Reason::HoldExpired);
+        assert_eq!(minutes(&world.hold(&world.buyer(), &["A1", "A2"]).await.unwrap()), 2);
+        world.must_be_sound().await;
+    }
+
     async fn a_hold_is_extended_to_thirty_minutes_at_most(world: World) {
         let buyer = world.buyer();
         let held = world.hold(&buyer, &["A1", "A2"]).await.unwrap();
