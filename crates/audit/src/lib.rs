@@ -37,7 +37,7 @@ pub enum Invariant {
     MoneyAgrees,
     /// No payment, refund or cancelled showtime is left with something to do.
     Settled,
-    /// Every change of a payment has its event, and all that happened is published.
+    /// Every change of a payment has its event. That all events are published, only who sees the broker can check.
     ChangesAreTold,
     /// Every request gets a final answer in the end. Only who asked can check this and what follows.
     Answered,

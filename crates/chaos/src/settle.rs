@@ -63,14 +63,14 @@ pub(crate) async fn settled(
 
 /// How much there is to do: steps to take, and events to publish.
 async fn unfinished((of, movies): &(Databases, Db)) -> Result<i64, StoreError> {
-    let steps =
-        sql("SELECT (SELECT COUNT(*) FROM payments WHERE due_at IS NOT NULL OR version > published) \
+    let steps = sql("SELECT (SELECT COUNT(*) FROM payments WHERE due_at IS NOT NULL) \
                      + (SELECT COUNT(*) FROM refunds WHERE due_at IS NOT NULL) \
-                     + (SELECT COUNT(*) FROM cancelled_showtimes WHERE due_at IS NOT NULL) AS unfinished");
+                     + (SELECT COUNT(*) FROM cancelled_showtimes WHERE due_at IS NOT NULL) \
+                     + (SELECT COUNT(*) FROM unpublished_events) + (SELECT COUNT(*) FROM outbox) AS unfinished");
     let cancelled = sql(
         "SELECT COUNT(*) AS unfinished FROM showtimes WHERE cancelled_at IS NOT NULL AND NOT close_acknowledged",
     );
-    let changes = sql("SELECT COUNT(*) AS unfinished FROM showtimes WHERE unpublished");
+    let changes = sql("SELECT COUNT(*) AS unfinished FROM unpublished_changes");
     let tickets = sql("SELECT COUNT(*) AS unfinished FROM outbox");
     let mut unfinished = 0;
     for (query, db) in

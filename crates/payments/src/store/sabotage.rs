@@ -19,11 +19,12 @@ impl Store {
         seq: i64,
         event: &Event,
     ) -> Result<(), StoreError> {
-        sql("DELETE FROM payment_events WHERE payment_id = $1 AND seq = $2")
-            .bind(payment.id)
-            .bind(seq)
-            .execute(tx)
-            .await?;
+        for table in ["payment_events", "unpublished_events"] {
+            let mut delete = sql("DELETE FROM ");
+            delete.push(table).push(" WHERE payment_id = ").push_bind(payment.id);
+            delete.push(" AND seq = ").push_bind(seq);
+            delete.execute(&mut *tx).await?;
+        }
         let (db, id, at, event) = (self.db.clone(), payment.id, payment.updated_at, event.clone());
         tokio::spawn(async move {
             tokio::time::sleep(LATE).await;
