@@ -42,7 +42,7 @@ enum Task {
         /// ($MOVIEBOOKING_CACHE, or moviebooking in $XDG_CACHE_HOME or ~/.cache)
         #[arg(long)]
         install: bool,
-        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated tests chaos sabotage compose]
+        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated tests chaos compose]
         #[arg(value_name = "STEP")]
         steps: Vec<Step>,
     },
