@@ -22,9 +22,9 @@ pub(crate) const TOOLS: [Tool; 6] = [
     Tool::RootFs(RootFs::Postgres),
 ];
 
-/// The name of PostgreSQL's image.
+/// The name of PostgreSQL's image: with a version, without which Kubernetes would look for a newer one.
 pub(crate) fn postgres() -> String {
-    format!("{PREFIX}/postgres")
+    format!("{PREFIX}/postgres:15")
 }
 
 /// Builds all of them with this daemon; the programs have been built.
