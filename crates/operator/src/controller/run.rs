@@ -18,7 +18,7 @@ use k8s_openapi::api::{
 use kube::{
     Api, Client, Resource,
     core::{DeserializeGuard, PartialObjectMeta},
-    runtime::{Controller, controller, reflector::ObjectRef, watcher},
+    runtime::{Controller, controller, reflector::ObjectRef, utils::Backoff, watcher},
 };
 use kube_lease_manager::LeaseManagerBuilder;
 use moviebooking_serve::StartError;
@@ -134,6 +134,7 @@ async fn controllers(context: &Arc<Context>, stop: &CancellationToken) {
         watcher::Config::default(),
     )
     .with_config(config())
+    .trigger_backoff(Rest)
     .owns(ours::<ServiceAccount>(client), owned())
     .owns(ours::<Secret>(client), owned())
     .owns(ours::<Service>(client), owned())
@@ -156,6 +157,7 @@ async fn controllers(context: &Arc<Context>, stop: &CancellationToken) {
     let known = claims.store();
     let claims = claims
         .with_config(config())
+        .trigger_backoff(Rest)
         .owns(ours::<Secret>(client), owned())
         .owns(ours::<Job>(client), owned())
         .watches(ours::<StatefulSet>(client), owned(), move |server| {
@@ -173,6 +175,23 @@ async fn controllers(context: &Arc<Context>, stop: &CancellationToken) {
         .run(claim::reconcile, claim::retry, Arc::clone(context))
         .for_each(async |_| ());
     tokio::join!(platforms, claims);
+}
+
+/// The pause after a watch that was broken off. All watches of a controller share it, one pause after another, and an API
+/// server that is restarted breaks off all of them: pauses that doubled would add up to minutes.
+#[derive(Clone, Copy, Debug)]
+struct Rest;
+
+impl Iterator for Rest {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(Duration::from_millis(rand::random_range(200..=600)))
+    }
+}
+
+impl Backoff for Rest {
+    fn reset(&mut self) {}
 }
 
 /// Objects of a kind, of which only the metadata is looked at: it tells whose they are and that they have changed.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Secret};
+use k8s_openapi::api::{apps::v1::Deployment, batch::v1::Job, core::v1::Secret};
 use kube::{
     Api, ResourceExt as _,
     api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
@@ -10,7 +10,7 @@ use kube::{
 use moviebooking_operator::object::platform_kinds;
 use serde_json::json;
 
-use crate::world::{World, until};
+use crate::world::{World, is_ready, until};
 
 #[tokio::test]
 async fn every_object_that_is_deleted_is_made_again() {
@@ -109,4 +109,27 @@ async fn secrets_are_made_once() {
     let before = read().await;
     world.serving(&json!({ "version": "0.2.0", "replicas": 1 })).await;
     assert_eq!(read().await, before);
+}
+
+#[tokio::test]
+async fn a_password_is_changed_by_deleting_its_secret() {
+    let world = World::shared().await;
+    world.serving(&json!({ "version": "0.1.0" })).await;
+    let (secrets, jobs) = (world.api::<Secret>(), world.api::<Job>());
+    let setups = async || {
+        let all = jobs.list(&ListParams::default()).await.unwrap();
+        all.iter()
+            .map(|job| job.name_any())
+            .filter(|name| name.starts_with("cinema-users-setup-"))
+            .collect::<Vec<_>>()
+    };
+    let before = (secrets.get("cinema-users-credentials").await.unwrap().data, setups().await);
+    secrets.delete("cinema-users-credentials", &DeleteParams::default()).await.unwrap();
+    until("there is another password, and a Job that sets it alone", async || {
+        let secret = secrets.get_opt("cinema-users-credentials").await.unwrap();
+        let setups = setups().await;
+        secret.is_some_and(|secret| secret.data != before.0) && setups.len() == 1 && setups != before.1
+    })
+    .await;
+    world.working_until("serving", |platform| is_ready(platform, Some(1))).await;
 }

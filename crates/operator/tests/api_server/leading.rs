@@ -12,11 +12,11 @@ use moviebooking_cluster::ApiServer;
 use moviebooking_operator::api::MovieBookingPlatform;
 use serde_json::json;
 
-use crate::world::{Operator, World, admin, install, until};
+use crate::world::{Operator, World, admin, condition, install, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_process_takes_over_and_one_bad_platform_stalls_nobody() {
-    let server = tokio::task::spawn_blocking(|| ApiServer::start().unwrap()).await.unwrap();
+    let mut server = tokio::task::spawn_blocking(|| ApiServer::start().unwrap()).await.unwrap();
     let client = admin(&server).await;
     install(&client).await;
     let mut first = Operator::start(&server, "first");
@@ -76,6 +76,22 @@ async fn another_process_takes_over_and_one_bad_platform_stalls_nobody() {
         );
         let found = api.get("cinema").await.unwrap();
         found.data["status"]["conditions"][0]["reason"] == "SpecInvalid"
+    })
+    .await;
+
+    // While the API server is away the turn runs out, which ends a process for the cluster to start it again.
+    tokio::task::block_in_place(|| {
+        server.crash().unwrap();
+        server.resume().unwrap();
+    });
+    let third: &'static Operator = Box::leak(Box::new(Operator::start(&server, "third")));
+    let good = World { operator: Some(third), ..good };
+    let label = json!({ "spec": { "replicas": 3 } });
+    let platforms = good.api::<MovieBookingPlatform>();
+    platforms.patch("cinema", &PatchParams::default(), &Patch::Merge(&label)).await.unwrap();
+    good.working_until("serving with more replicas", |platform| {
+        condition(platform, "Ready").is_some_and(|(status, _, _)| status == "True")
+            && platform.status.as_ref().is_some_and(|it| it.services.iter().all(|it| it.ready_replicas == 3))
     })
     .await;
 }
