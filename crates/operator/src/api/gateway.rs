@@ -24,7 +24,7 @@ pub struct Gateway {
         "trustedProxies: use networks such as 10.0.0.0/8 or fd00::/8"
     ))]
     pub trusted_proxies: Vec<String>,
-    /// Origins whose pages may call the platform from a browser, such as https://tickets.example.com; * for all.
+    /// Origins whose pages may call the platform from a browser, such as `https://tickets.example.com`; `*` for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50), inner(length(min = 1, max = 200)))]
     #[x_kube(validation = Rule::new("self.all(origin, origin == '*' || origin.matches('^https?://[A-Za-z0-9.-]+(:[0-9]+)?$'))").message(

@@ -70,7 +70,7 @@ pub struct Telemetry {
         "log: use error, warn, info, debug or trace, or directives such as info,moviebooking_users=debug"
     ))]
     pub log: Option<String>,
-    /// URL of a collector that takes traces over OTLP/gRPC, such as http://collector.observability:4317.
+    /// URL of a collector that takes traces over OTLP/gRPC, such as `http://collector.observability:4317`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 300))]
     #[x_kube(validation = Rule::new("isURL(self) && self.matches('^https?://.+')").message(
