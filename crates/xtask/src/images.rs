@@ -204,7 +204,8 @@ mod tests {
     #[test]
     fn compose_runs_every_image_of_this_version() {
         let compose = include_str!("../../../docker-compose.yml");
-        for name in names() {
+        // The operator runs on Kubernetes alone.
+        for name in names().filter(|name| *name != OPERATOR) {
             let image = format!("/{name}:${{MOVIEBOOKING_VERSION:-{}}}\n", env!("CARGO_PKG_VERSION"));
             assert!(compose.contains(&image), "{image}");
         }
