@@ -53,9 +53,9 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// The whole run, what fails fastest first. `Tests` contains `Schemathesis`, `GrpcWeb` and `Kube`; `Cluster` and
-    /// `Sabotage` are run by name.
-    pub(crate) const ALL: [Self; 9] = [
+    /// The whole run, what fails fastest first. `Tests` contains `Schemathesis`, `GrpcWeb` and `Kube`; the others are run
+    /// by name.
+    pub(crate) const ALL: [Self; 8] = [
         Self::Fmt,
         Self::Edges,
         Self::Deny,
@@ -64,7 +64,6 @@ impl Step {
         Self::Generated,
         Self::Tests,
         Self::Chaos,
-        Self::Compose,
     ];
 
     /// The name on the command line.
