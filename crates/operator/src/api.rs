@@ -5,6 +5,7 @@
 
 #![expect(unreachable_pub, reason = "the derived schemas repeat their structs within functions")]
 
+mod backup;
 mod claim;
 mod condition;
 mod database;
@@ -13,6 +14,7 @@ mod integrations;
 mod platform;
 mod workload;
 
+pub use backup::{Backup, BackupStatus, Restore};
 pub use claim::{
     Binding, BuiltinClaim, DatabaseClaim, DatabaseClaimSpec, DatabaseClaimStatus, ExternalClaim,
 };

@@ -1,5 +1,6 @@
 //! From a platform and what is known of the cluster to the objects that it consists of. Nothing here talks to a cluster.
 
+mod backup;
 mod database;
 mod gateway;
 mod network;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::apps::v1::Deployment;
 
+pub use backup::backup_name;
 pub use database::{ClaimObjects, SUPERUSER, claim_objects, server_name};
 pub use gateway::url;
 pub use pod::{Bindings, SERVICE_SECRET};
@@ -97,6 +99,9 @@ pub fn plan(platform: &MovieBookingPlatform, observed: &Observed) -> Result<Plan
         for policy in network::policies(&scope, observed) {
             plan.objects.push(Object::of(&policy)?);
         }
+    }
+    if let Some(backup) = backup::cron_job(&scope) {
+        plan.objects.push(Object::of(&backup)?);
     }
     if let Some(ingress) = gateway::ingress(&scope) {
         plan.objects.push(Object::of(&ingress)?);

@@ -1,6 +1,7 @@
 //! The controllers: each looks at one resource, at what belongs to it and at what it names, and makes of the cluster what
 //! the resource says. What a look finds is never kept: the next one begins anew.
 
+mod backup;
 mod claim;
 mod observe;
 mod platform;

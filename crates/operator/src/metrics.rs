@@ -1,8 +1,12 @@
-//! What the operator counts.
+//! What the operator counts, and what it tells of each platform.
+
+mod platforms;
 
 use std::sync::LazyLock;
 
 use moviebooking_serve::metrics::{self, IntCounterVec, IntGaugeVec};
+
+pub use platforms::Platforms;
 
 /// Reconciliations, by kind and outcome.
 pub static RECONCILES: LazyLock<IntCounterVec> = LazyLock::new(|| {

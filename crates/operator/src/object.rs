@@ -3,7 +3,7 @@
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
-    batch::v1::Job,
+    batch::v1::{CronJob, Job},
     core::v1::{Secret, Service, ServiceAccount},
     networking::v1::{Ingress, NetworkPolicy},
     policy::v1::PodDisruptionBudget,
@@ -67,6 +67,7 @@ pub fn platform_kinds() -> Vec<ApiResource> {
         ApiResource::erase::<StatefulSet>(&()),
         ApiResource::erase::<DatabaseClaim>(&()),
         ApiResource::erase::<Job>(&()),
+        ApiResource::erase::<CronJob>(&()),
         ApiResource::erase::<PodDisruptionBudget>(&()),
         ApiResource::erase::<HorizontalPodAutoscaler>(&()),
         ApiResource::erase::<Deployment>(&()),

@@ -26,7 +26,7 @@ pub fn cluster_role() -> ClusterRole {
             rule("", &["pods"], &["list"]),
             rule("apps", &["deployments"], &unread),
             rule("apps", &["statefulsets"], &objects),
-            rule("batch", &["jobs"], &unread),
+            rule("batch", &["jobs", "cronjobs"], &unread),
             rule("policy", &["poddisruptionbudgets"], &unread),
             rule("autoscaling", &["horizontalpodautoscalers"], &unread),
             rule("networking.k8s.io", &["networkpolicies", "ingresses"], &unread),

@@ -7,6 +7,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Restore;
+
 /// Where a platform's databases are. With neither of the two, `builtin` with its defaults.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -43,6 +45,9 @@ pub struct BuiltinDatabases {
     /// What becomes of the volume, and of the password of its superuser, when the platform is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+    /// The backup that a new server begins with. It may be removed when the platform is ready, which restarts the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
 }
 
 /// The image of the PostgreSQL server, unless another one is named.
@@ -57,6 +62,7 @@ impl Default for BuiltinDatabases {
             storage: Storage::default(),
             resources: None,
             deletion_policy: DeletionPolicy::default(),
+            restore: None,
         }
     }
 }

@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Databases, Events, Gateway, Payments, Telemetry, Workload};
+use super::{Backup, BackupStatus, Databases, Events, Gateway, Payments, Telemetry, Workload};
 
 /// A Movie Booking Platform: six services, the gateway in front of them and their databases, of one version.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -28,9 +28,13 @@ use super::{Databases, Events, Gateway, Payments, Telemetry, Workload};
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
+    printcolumn(name = "Backup", type_ = "date", json_path = ".status.backup.lastSuccessTime", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.backup) || !has(self.databases) || !has(self.databases.external)").message(
+    "spec.backup: databases.external are backed up by who runs them; remove backup"
+))]
 #[x_kube(validation = Rule::new(
     "!has(self.databases) || !has(self.databases.external) || (has(self.payments) && has(self.payments.stripe)) || 'bank' in self.databases.external.secrets"
 ).message("spec.databases.external.secrets: name the Secret of the database bank too, which the sandbox payment provider keeps its ledger in, or set spec.payments.stripe"))]
@@ -60,6 +64,10 @@ pub struct MovieBookingPlatformSpec {
     /// Where the databases are. By default the platform runs a PostgreSQL server of its own.
     #[serde(default)]
     pub databases: Databases,
+    /// When the databases are copied to a volume, all as of one moment. By default never. It takes `databases.builtin`:
+    /// nobody can stop the clocks of servers that others run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Backup>,
     /// How the platform is reached.
     #[serde(default)]
     pub gateway: Gateway,
@@ -143,7 +151,11 @@ pub struct MovieBookingPlatformStatus {
     /// Where the platform is reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// What holds of the platform: DatabasesReady, MigrationsComplete, RolloutComplete and, of all of it, Ready.
+    /// Its backups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupStatus>,
+    /// What holds of the platform: DatabasesReady, MigrationsComplete, RolloutComplete and, of these, Ready; with backups also
+    /// BackupSucceeded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

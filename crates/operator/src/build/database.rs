@@ -18,6 +18,7 @@ use k8s_openapi::{
 };
 
 use super::{
+    backup,
     pod::{container_security, pod_security, quantities},
     rollout::digest,
     scope::{Scope, claim_metadata, labels},
@@ -40,7 +41,7 @@ pub(super) const POSTGRES_PORT: u16 = 5432;
 /// The label value of the pods that make roles and databases.
 pub(super) const SETUP: &str = "database-setup";
 /// The user of PostgreSQL's image.
-const POSTGRES_USER: i64 = 999;
+pub(super) const POSTGRES_USER: i64 = 999;
 /// Makes the role and the database, or gives the role its present password.
 const SETUP_SCRIPT: &str = include_str!("database/setup.sh");
 
@@ -166,11 +167,6 @@ fn server(scope: &Scope<'_>, builtin: &BuiltinDatabases) -> StatefulSet {
 }
 
 fn server_pod(scope: &Scope<'_>, builtin: &BuiltinDatabases) -> PodSpec {
-    let variable = |name: &str, value: &str| EnvVar {
-        name: name.to_owned(),
-        value: Some(value.to_owned()),
-        ..EnvVar::default()
-    };
     let is_ready = ["pg_isready", "--host=127.0.0.1", "--username=postgres"].map(str::to_owned);
     let probe = |failures| Probe {
         exec: Some(ExecAction { command: Some(is_ready.clone().into()) }),
@@ -184,7 +180,9 @@ fn server_pod(scope: &Scope<'_>, builtin: &BuiltinDatabases) -> PodSpec {
             name: SERVER.to_owned(),
             image: Some(builtin.image.clone()),
             // Each of the platform's pools may have twelve, and during a roll-out there is one more of each.
-            args: Some(vec!["-c".to_owned(), "max_connections=300".to_owned()]),
+            args: Some(
+                ["-c", "max_connections=300", "-c", "hba_file=/config/pg_hba.conf"].map(str::to_owned).into(),
+            ),
             env: Some(vec![
                 variable("PGDATA", "/var/lib/postgresql/data/pgdata"),
                 variable("POSTGRES_PASSWORD_FILE", "/run/secrets/superuser/password"),
@@ -206,6 +204,7 @@ fn server_pod(scope: &Scope<'_>, builtin: &BuiltinDatabases) -> PodSpec {
                 mount("run", "/var/run/postgresql"),
                 mount("tmp", "/tmp"),
                 mount("shared-memory", "/dev/shm"),
+                mount("config", "/config"),
                 mount(SUPERUSER, "/run/secrets/superuser"),
             ]),
             ..Container::default()
@@ -214,6 +213,14 @@ fn server_pod(scope: &Scope<'_>, builtin: &BuiltinDatabases) -> PodSpec {
         medium: Some("Memory".to_owned()),
         size_limit: Some(Quantity("256Mi".to_owned())),
     };
+    let mut volumes = vec![
+        empty("run", EmptyDirVolumeSource::default()),
+        empty("tmp", EmptyDirVolumeSource::default()),
+        empty("config", EmptyDirVolumeSource::default()),
+        empty("shared-memory", shared_memory),
+        secret_file(SUPERUSER, &format!("{}-{SUPERUSER}", server_name(scope)), "password"),
+    ];
+    volumes.extend(builtin.restore.as_ref().map(backup::restored_from));
     PodSpec {
         service_account_name: Some(server_name(scope)),
         automount_service_account_token: Some(false),
@@ -221,13 +228,9 @@ fn server_pod(scope: &Scope<'_>, builtin: &BuiltinDatabases) -> PodSpec {
         security_context: Some(pod_security(POSTGRES_USER)),
         // Connections are ended and what is under way is undone; more would be a server that does not end by itself.
         termination_grace_period_seconds: Some(60),
+        init_containers: Some(vec![backup::prepare(builtin, &container)]),
         containers: vec![container],
-        volumes: Some(vec![
-            empty("run", EmptyDirVolumeSource::default()),
-            empty("tmp", EmptyDirVolumeSource::default()),
-            empty("shared-memory", shared_memory),
-            secret_file(SUPERUSER, &format!("{}-{SUPERUSER}", server_name(scope)), "password"),
-        ]),
+        volumes: Some(volumes),
         ..PodSpec::default()
     }
 }
@@ -285,16 +288,6 @@ fn setup(
     credentials: &Secret,
 ) -> serde_json::Result<Option<Job>> {
     let Some(mut metadata) = claim_metadata(claim, "setup") else { return Ok(None) };
-    let variable = |name: &str, value: &str| EnvVar {
-        name: name.to_owned(),
-        value: Some(value.to_owned()),
-        ..EnvVar::default()
-    };
-    let superuser = SecretKeySelector {
-        name: format!("{server}-{SUPERUSER}"),
-        key: "password".to_owned(),
-        optional: None,
-    };
     let container = Container {
         name: "setup".to_owned(),
         image: Some(image.to_owned()),
@@ -303,11 +296,7 @@ fn setup(
             variable("PGHOST", server),
             variable("PGUSER", "postgres"),
             variable("NAME", &claim.spec.database),
-            EnvVar {
-                name: "PGPASSWORD".to_owned(),
-                value_from: Some(EnvVarSource { secret_key_ref: Some(superuser), ..EnvVarSource::default() }),
-                ..EnvVar::default()
-            },
+            superuser_password(server),
         ]),
         resources: Some(quantities(&[("cpu", "10m"), ("memory", "32Mi")], &[("memory", "64Mi")])),
         security_context: Some(container_security()),
@@ -341,7 +330,26 @@ fn setup(
     }))
 }
 
-fn mount(name: &str, path: &str) -> VolumeMount {
+/// A variable with a value.
+pub(super) fn variable(name: &str, value: &str) -> EnvVar {
+    EnvVar { name: name.to_owned(), value: Some(value.to_owned()), ..EnvVar::default() }
+}
+
+/// The variable by which PostgreSQL's programs know the password of a server's superuser.
+pub(super) fn superuser_password(server: &str) -> EnvVar {
+    let key = SecretKeySelector {
+        name: format!("{server}-{SUPERUSER}"),
+        key: "password".to_owned(),
+        optional: None,
+    };
+    EnvVar {
+        name: "PGPASSWORD".to_owned(),
+        value_from: Some(EnvVarSource { secret_key_ref: Some(key), ..EnvVarSource::default() }),
+        ..EnvVar::default()
+    }
+}
+
+pub(super) fn mount(name: &str, path: &str) -> VolumeMount {
     VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), ..VolumeMount::default() }
 }
 

@@ -16,6 +16,7 @@ use k8s_openapi::{
 
 use super::{
     Observed,
+    backup::BACKUP,
     database::{POSTGRES_PORT, SERVER, SETUP, databases},
     rollout::MIGRATION,
     scope::{INSTANCE, NAME, Scope},
@@ -32,11 +33,14 @@ pub(super) fn policies(scope: &Scope<'_>, observed: &Observed) -> Vec<NetworkPol
     if scope.spec.databases.external.is_none() {
         let clients =
             COMPONENTS.iter().filter(|component| component.database).map(|component| component.name);
-        let clients: Vec<&str> = clients.chain([MIGRATION, SETUP]).collect();
+        let backup = scope.spec.backup.as_ref().map(|_| BACKUP);
+        let clients: Vec<&str> = clients.chain([MIGRATION, SETUP]).chain(backup).collect();
         let incoming = ingress(Some(vec![pods(scope, &clients)]), POSTGRES_PORT);
         policies.push(policy(scope, SERVER, vec![incoming], Vec::new()));
         let outgoing = vec![name_service(), egress(Some(vec![pods(scope, &[SERVER])]), POSTGRES_PORT)];
-        policies.push(policy(scope, SETUP, Vec::new(), outgoing));
+        for client in [SETUP].into_iter().chain(backup) {
+            policies.push(policy(scope, client, Vec::new(), outgoing.clone()));
+        }
     }
     policies
 }

@@ -1,3 +1,4 @@
+mod backup;
 mod network;
 mod objects;
 mod rollout;

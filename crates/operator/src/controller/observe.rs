@@ -180,7 +180,8 @@ pub(super) fn pods_of(instance: &str) -> String {
 fn trouble(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
     let harmless: BTreeSet<&str> = ["ContainerCreating", "PodInitializing"].into();
-    for container in status.container_statuses.iter().flatten() {
+    let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    for container in containers {
         let state = container.state.as_ref()?;
         if let Some(waiting) = &state.waiting
             && let Some(reason) = waiting.reason.as_deref().filter(|reason| !harmless.contains(reason))

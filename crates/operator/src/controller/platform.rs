@@ -11,7 +11,7 @@ use kube::{
 use serde_json::json;
 
 use super::{
-    Context, ReconcileError, observe,
+    Context, ReconcileError, backup, observe,
     report::{self, Reported},
     retry::some,
     status,
@@ -92,8 +92,12 @@ async fn look(platform: &MovieBookingPlatform, context: &Context) -> Result<Acti
     } else {
         observe::troubles(client, scope.namespace, &observe::pods_of(scope.name)).await?
     };
+    let before = platform.status.as_ref().and_then(|status| status.backup.as_ref());
+    let backup = backup::look(client, &scope, &live, before).await?;
+    let is_settled = is_settled && backup.as_ref().is_none_or(|backup| !backup.is_under_way);
     let refused = errors.first().map(ToString::to_string);
-    let status = status::of(platform, &scope, &plan, &troubles, refused.as_deref(), context.clock.now());
+    let status =
+        status::of(platform, &scope, &plan, &troubles, refused.as_deref(), backup, context.clock.now());
     publish(platform, status, context).await?;
     if !errors.is_empty() {
         return Err(ReconcileError::Apply(errors.swap_remove(0)));

@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
-    batch::v1::Job,
+    batch::v1::{CronJob, Job},
     coordination::v1::Lease,
     core::v1::{Secret, Service, ServiceAccount},
     networking::v1::{Ingress, NetworkPolicy},
@@ -132,23 +132,26 @@ async fn controllers(context: &Arc<Context>, stop: &CancellationToken) {
     let platforms = Controller::new(
         Api::<DeserializeGuard<MovieBookingPlatform>>::all(client.clone()),
         watcher::Config::default(),
-    )
-    .with_config(config())
-    .trigger_backoff(Rest)
-    .owns(ours::<ServiceAccount>(client), owned())
-    .owns(ours::<Secret>(client), owned())
-    .owns(ours::<Service>(client), owned())
-    .owns(ours::<NetworkPolicy>(client), owned())
-    .owns(ours::<StatefulSet>(client), owned())
-    .owns(ours::<DatabaseClaim>(client), owned())
-    .owns(ours::<Job>(client), owned())
-    .owns(ours::<PodDisruptionBudget>(client), owned())
-    .owns(ours::<HorizontalPodAutoscaler>(client), owned())
-    .owns(ours::<Deployment>(client), owned())
-    .owns(ours::<Ingress>(client), owned())
-    .graceful_shutdown_on(told())
-    .run(platform::reconcile, platform::retry, Arc::clone(context))
-    .for_each(async |_| ());
+    );
+    metrics::Platforms::show(platforms.store());
+    let platforms = platforms
+        .with_config(config())
+        .trigger_backoff(Rest)
+        .owns(ours::<ServiceAccount>(client), owned())
+        .owns(ours::<Secret>(client), owned())
+        .owns(ours::<Service>(client), owned())
+        .owns(ours::<NetworkPolicy>(client), owned())
+        .owns(ours::<StatefulSet>(client), owned())
+        .owns(ours::<DatabaseClaim>(client), owned())
+        .owns(ours::<Job>(client), owned())
+        .owns(ours::<CronJob>(client), owned())
+        .owns(ours::<PodDisruptionBudget>(client), owned())
+        .owns(ours::<HorizontalPodAutoscaler>(client), owned())
+        .owns(ours::<Deployment>(client), owned())
+        .owns(ours::<Ingress>(client), owned())
+        .graceful_shutdown_on(told())
+        .run(platform::reconcile, platform::retry, Arc::clone(context))
+        .for_each(async |_| ());
 
     let claims = Controller::new(
         Api::<DeserializeGuard<DatabaseClaim>>::all(client.clone()),

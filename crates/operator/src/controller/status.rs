@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::backup;
 use crate::{
     api::{Conditions, MovieBookingPlatform, MovieBookingPlatformStatus, ServiceStatus, State},
     build::{Plan, Scope, Turn, url},
@@ -17,6 +18,7 @@ pub(super) fn of(
     plan: &Plan,
     troubles: &BTreeMap<String, String>,
     refused: Option<&str>,
+    backup: Option<backup::Found>,
     now: Timestamp,
 ) -> MovieBookingPlatformStatus {
     let before = platform.status.clone().unwrap_or_default();
@@ -49,7 +51,11 @@ pub(super) fn of(
     conditions.set("RolloutComplete", &rollout);
     let is_ready = ready.holds == Some(true);
     conditions.set("Ready", &ready);
+    if let Some(backup) = &backup {
+        conditions.set("BackupSucceeded", &backup.state);
+    }
     MovieBookingPlatformStatus {
+        backup: backup.map(|backup| backup.status),
         observed_generation: generation,
         version: if is_ready { Some(scope.spec.version.clone()) } else { before.version },
         url: Some(url(scope)),

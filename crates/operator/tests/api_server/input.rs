@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 /// What the API server says of an object.
-async fn refusal<K: kube::Resource<DynamicType = ()>>(
+pub(crate) async fn refusal<K: kube::Resource<DynamicType = ()>>(
     world: &World,
     name: &str,
     spec: &Value,
@@ -27,7 +27,7 @@ async fn refusal<K: kube::Resource<DynamicType = ()>>(
 }
 
 /// The specification with a value at a path such as `services.users.replicas`.
-fn with(mut spec: Value, path: &str, value: Value) -> Value {
+pub(crate) fn with(mut spec: Value, path: &str, value: Value) -> Value {
     let mut place = &mut spec;
     for part in path.split('.') {
         if !place.is_object() {

@@ -2,6 +2,8 @@
 //! Kubernetes' own controllers would do (Jobs, Deployments), the tests do.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod converging;
 #[cfg(test)]
 mod drift;
@@ -9,6 +11,10 @@ mod drift;
 mod input;
 #[cfg(test)]
 mod leading;
+#[cfg(test)]
+mod previous;
+#[cfg(test)]
+mod suspending;
 #[cfg(test)]
 mod upgrading;
 #[cfg(test)]

@@ -9,32 +9,30 @@ use anyhow::Context as _;
 use super::Cache;
 use crate::command;
 
-/// Goes up when a file system is to be made anew: its packages stay as they were when it was made.
-const EDITION: u32 = 1;
-
 /// The root of a file system, as an archive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum RootFs {
     /// What the default base of the Containerfile has: the C library, certificate authorities, time zones
     Base,
-    /// PostgreSQL's server and client, and a shell
+    /// PostgreSQL's server and client, a shell, and what unpacks backups
     Postgres,
 }
 
 impl RootFs {
     /// Where the archive is, or will be.
     pub(crate) fn path(self, cache: &Cache) -> PathBuf {
-        let name = match self {
-            Self::Base => "base",
-            Self::Postgres => "postgres",
+        // The number goes up when a file system is to be made anew: its packages stay as they were when it was made.
+        let edition = match self {
+            Self::Base => "base-1",
+            Self::Postgres => "postgres-2",
         };
-        cache.0.join(format!("debian-{name}-{EDITION}.tar"))
+        cache.0.join(format!("debian-{edition}.tar"))
     }
 
     fn packages(self) -> &'static str {
         match self {
             Self::Base => "base-files,libc6,libgcc-s1,ca-certificates,tzdata",
-            Self::Postgres => "base-files,dash,coreutils,postgresql-15",
+            Self::Postgres => "base-files,dash,coreutils,tar,gzip,postgresql-15",
         }
     }
 

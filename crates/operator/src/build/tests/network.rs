@@ -60,10 +60,12 @@ fn may_call(policies: &BTreeMap<String, NetworkPolicy>, from: &Labels, to: &Labe
 
 #[test]
 fn components_reach_whom_they_call_and_nobody_else() {
-    let plan = plan(&platform(json!({ "version": "0.1.0" })), &databases_ready()).unwrap();
+    let spec = json!({ "version": "0.1.0", "backup": { "schedule": "@daily", "claimName": "backups" } });
+    let plan = plan(&platform(spec), &databases_ready()).unwrap();
     let policies = all::<NetworkPolicy>(&plan);
     let pods = |part: &str| labels("cinema", part);
-    let clients = COMPONENTS.iter().map(|component| component.name).chain(["migration", "database-setup"]);
+    let clients =
+        COMPONENTS.iter().map(|component| component.name).chain(["migration", "database-setup", "backup"]);
     let mut found = BTreeSet::new();
     let mut expected = BTreeSet::new();
     for from in clients.clone() {
@@ -82,7 +84,7 @@ fn components_reach_whom_they_call_and_nobody_else() {
             expected.insert((component.name, "postgresql"));
         }
     }
-    expected.extend([("migration", "postgresql"), ("database-setup", "postgresql")]);
+    expected.extend(["migration", "database-setup", "backup"].map(|client| (client, "postgresql")));
     // Nothing goes out of the gateway to itself, nor from the database anywhere.
     assert_eq!(found, expected);
     for to in &COMPONENTS {

@@ -1,6 +1,9 @@
 //! What is built, as a person would read it.
 
-use k8s_openapi::api::{batch::v1::Job, core::v1::PodSpec};
+use k8s_openapi::api::{
+    batch::v1::{CronJob, Job},
+    core::v1::PodSpec,
+};
 
 use super::*;
 
@@ -61,21 +64,24 @@ fn everything_that_can_be_set() {
 
 #[test]
 fn every_pod_keeps_to_the_restricted_level_and_has_no_token() {
-    let (_, plan) = converged(&platform(json!({ "version": "0.1.0" })), databases_ready());
+    let spec = json!({ "version": "0.1.0", "backup": { "schedule": "@daily", "claimName": "backups" } });
+    let (_, plan) = converged(&platform(spec), databases_ready());
     let deployments =
         all::<Deployment>(&plan).into_values().map(|it| it.spec.unwrap().template.spec.unwrap());
     let sets = all::<k8s_openapi::api::apps::v1::StatefulSet>(&plan).into_values();
     let sets = sets.map(|it| it.spec.unwrap().template.spec.unwrap());
     let jobs = all::<Job>(&plan).into_values().map(|it| it.spec.unwrap().template.spec.unwrap());
-    let pods: Vec<PodSpec> = deployments.chain(sets).chain(jobs).collect();
-    assert_eq!(pods.len(), 7 + 1 + 6);
+    let scheduled = all::<CronJob>(&plan).into_values().map(|it| it.spec.unwrap().job_template.spec.unwrap());
+    let scheduled = scheduled.map(|it| it.template.spec.unwrap());
+    let pods: Vec<PodSpec> = deployments.chain(sets).chain(jobs).chain(scheduled).collect();
+    assert_eq!(pods.len(), 7 + 1 + 6 + 1);
     for pod in pods {
         let security = pod.security_context.as_ref().unwrap();
         assert_eq!(security.run_as_non_root, Some(true));
         assert_eq!(security.seccomp_profile.as_ref().unwrap().type_, "RuntimeDefault");
         assert_eq!(pod.automount_service_account_token, Some(false));
         assert!(pod.host_network.is_none() && pod.host_pid.is_none() && pod.host_ipc.is_none());
-        for container in &pod.containers {
+        for container in pod.containers.iter().chain(pod.init_containers.iter().flatten()) {
             let security = container.security_context.as_ref().unwrap();
             assert_eq!(security.allow_privilege_escalation, Some(false));
             assert_eq!(security.read_only_root_filesystem, Some(true));
