@@ -6,7 +6,7 @@ use std::{
 };
 
 use moviebooking_domain::clock::SharedClock;
-use moviebooking_serve::metrics::{self, IntCounterVec};
+use moviebooking_serve::metrics::{self, IntCounterVec, IntGaugeVec};
 use moviebooking_store::{Db, StoreError};
 use rand::RngExt as _;
 use tokio::time::{sleep, timeout};
@@ -30,6 +30,11 @@ const REMINDED: u32 = 20;
 static EVENTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     let help = "Events that were given to who publishes them, by whether they were taken.";
     metrics::counter("moviebooking_events_total", help, &["service", "outcome"])
+});
+
+static OLDEST: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    let help = "Age of the oldest event that is not published yet; 0 without one. The same in every replica.";
+    metrics::gauge("moviebooking_events_oldest_unpublished_seconds", help, &["service"])
 });
 
 /// Where a service keeps what it has to tell.
@@ -77,6 +82,8 @@ pub struct Relay<S> {
     source: S,
     publisher: Arc<dyn Publish>,
     lease: Lease,
+    /// Whose events they are, once there was one.
+    service: String,
 }
 
 /// What a turn found.
@@ -104,7 +111,7 @@ enum TurnError {
 impl<S: Source> Relay<S> {
     /// A relay from `source` in `db` to `publisher`.
     pub fn new(db: Db, clock: SharedClock, source: S, publisher: Arc<dyn Publish>) -> Self {
-        Self { db, clock, source, publisher, lease: Lease::new() }
+        Self { db, clock, source, publisher, lease: Lease::new(), service: String::new() }
     }
 
     /// Publishes until `shutdown`, and then what the last requests have left.
@@ -152,7 +159,9 @@ impl<S: Source> Relay<S> {
 
     async fn turn(&mut self) -> Result<Turn, TurnError> {
         // First a look, which writes nothing: mostly there is nothing to do.
-        if self.source.unpublished(&self.db, 1).await?.rows == 0 {
+        let first = self.source.unpublished(&self.db, 1).await?;
+        self.show_age(first.events.first());
+        if first.rows == 0 {
             return Ok(Turn::Done);
         }
         if !self.lease.is_held(&self.db, self.clock.now()).await? {
@@ -178,6 +187,20 @@ impl<S: Source> Relay<S> {
             self.source.published(&self.db, batch.receipt).await?;
         }
         Ok(if full { Turn::Full } else { Turn::Done })
+    }
+
+    /// Shows how long the oldest event waits, in every process: who is to publish may be who does not.
+    fn show_age(&mut self, oldest: Option<&Event>) {
+        if let Some(event) = oldest
+            && self.service.is_empty()
+        {
+            event.service().clone_into(&mut self.service);
+        }
+        if !self.service.is_empty() {
+            let now = self.clock.now();
+            let age = oldest.map_or(0, |event| now.duration_since(event.time).as_secs().max(0));
+            OLDEST.with_label_values(&[&self.service]).set(age);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod compose;
 mod edges;
 mod generated;
 mod images;
+mod monitoring;
 mod processes;
 mod runner;
 mod steps;
@@ -42,7 +43,7 @@ enum Task {
         /// ($MOVIEBOOKING_CACHE, or moviebooking in $XDG_CACHE_HOME or ~/.cache)
         #[arg(long)]
         install: bool,
-        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated tests chaos compose]
+        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated monitoring tests chaos]
         #[arg(value_name = "STEP")]
         steps: Vec<Step>,
     },

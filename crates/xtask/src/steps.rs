@@ -7,7 +7,7 @@ use moviebooking_launch::PrivatePostgres;
 
 use crate::tools::{Cache, CargoProgram, ClusterPart, GoProgram, Tool};
 use crate::workspace::Workspace;
-use crate::{chaos, cluster, command, compose, edges, generated, test_images};
+use crate::{chaos, cluster, command, compose, edges, generated, monitoring, test_images};
 
 /// Names the PostgreSQL server on which tests make their databases. If it is not set, a private server is started for
 /// them. Tests that start processes start one for those either way.
@@ -17,7 +17,7 @@ pub(crate) const POSTGRES_URL: &str = "MOVIEBOOKING_TEST_POSTGRES_URL";
 const SCHEMATHESIS: &str = "MOVIEBOOKING_TEST_SCHEMATHESIS";
 
 /// What the tests start that comes as Go modules, beside the parts of an API server.
-const GO_PROGRAMS: [GoProgram; 2] = [GoProgram::NatsServer, GoProgram::StripeMock];
+const GO_PROGRAMS: [GoProgram; 3] = [GoProgram::NatsServer, GoProgram::StripeMock, GoProgram::Helm];
 
 /// One step of the test run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -34,6 +34,8 @@ pub(crate) enum Step {
     Docs,
     /// Committed generated files are what the code generates
     Generated,
+    /// Prometheus' rules: they are well-formed, and alerts fire when they are to
+    Monitoring,
     /// Every test, on both database engines, over all protocols
     Tests,
     /// The short campaign: bookings while processes are killed, then everything is checked
@@ -55,13 +57,14 @@ pub(crate) enum Step {
 impl Step {
     /// The whole run, what fails fastest first. `Tests` contains `Schemathesis`, `GrpcWeb` and `Kube`; the others are run
     /// by name.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Fmt,
         Self::Edges,
         Self::Deny,
         Self::Clippy,
         Self::Docs,
         Self::Generated,
+        Self::Monitoring,
         Self::Tests,
         Self::Chaos,
     ];
@@ -78,9 +81,14 @@ impl Step {
             Self::Edges | Self::Docs => vec![],
             Self::Generated => vec![Tool::Go, Tool::GoProgram(GoProgram::Helm)],
             Self::Deny => vec![Tool::Cargo(CargoProgram::Deny)],
+            Self::Monitoring => vec![Tool::Go, Tool::GoProgram(GoProgram::Promtool)],
             Self::Schemathesis => vec![Tool::Python, Tool::Schemathesis],
             Self::GrpcWeb => vec![Tool::Node, Tool::GrpcWebClient],
-            Self::Kube => cluster_tools(&ClusterPart::API_SERVER),
+            Self::Kube => {
+                let mut tools = cluster_tools(&ClusterPart::API_SERVER);
+                tools.push(Tool::GoProgram(GoProgram::Helm));
+                tools
+            }
             Self::Chaos | Self::Sabotage => chaos::TOOLS.to_vec(),
             Self::Compose => {
                 let mut tools = test_images::TOOLS.to_vec();
@@ -131,6 +139,7 @@ impl Step {
                     .env("RUSTDOCFLAGS", "-D warnings"),
             ),
             Self::Generated => generated::check(workspace, cache),
+            Self::Monitoring => monitoring::check(workspace, cache),
             Self::Tests => {
                 let mut test = test(workspace, cache)?;
                 let server = private_postgres()?;

@@ -11,6 +11,8 @@ mod load;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod neighbours;
 #[cfg(test)]
 mod program;

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::turn;
 
 /// The metrics of a process as it shows them.
-async fn shown(platform: &Platform, process: &str) -> String {
+pub(crate) async fn shown(platform: &Platform, process: &str) -> String {
     let url = format!("http://{}/metrics", platform.metrics_address(process));
     reqwest::get(url).await.unwrap().text().await.unwrap()
 }

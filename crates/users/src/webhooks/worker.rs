@@ -26,12 +26,15 @@ const BATCH: i64 = 1_000;
 
 static MESSAGES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     let help = "Messages sent to webhooks, by what became of the delivery.";
-    metrics::counter("moviebooking_webhook_messages_total", help, &["state"])
+    let states = [State::Delivered, State::Pending, State::Failed].map(State::name);
+    metrics::counter_of("moviebooking_webhook_messages_total", help, "state", &states)
 });
 
 impl Webhooks {
     /// Sends what is due until `shutdown`, and then waits for the answers that are under way.
     pub(crate) async fn run_background(&self, shutdown: CancellationToken) {
+        // At zero: the first that is given up is to be seen as one more.
+        LazyLock::force(&MESSAGES);
         let mut sending = JoinSet::new();
         let mut under_way: HashMap<Uuid, usize> = HashMap::new();
         loop {

@@ -25,6 +25,8 @@ pub(crate) enum Program {
     DockerCompose,
     /// Renders charts
     Helm,
+    /// Checks and tests Prometheus' rules
+    Promtool,
     /// A part of a Kubernetes cluster
     Kubernetes(kubernetes::Part),
 }
@@ -56,6 +58,7 @@ impl Program {
             Self::StripeMock => "MOVIEBOOKING_TEST_STRIPE_MOCK",
             Self::DockerCompose => "MOVIEBOOKING_TEST_DOCKER_COMPOSE",
             Self::Helm => "MOVIEBOOKING_TEST_HELM",
+            Self::Promtool => "MOVIEBOOKING_TEST_PROMTOOL",
             Self::Kubernetes(_) => kubernetes::VARIABLE,
         }
     }
@@ -85,6 +88,10 @@ impl Program {
                 Source { stamps, ..source }
             }
             Self::Helm => plain("helm", "helm.sh/helm/v4", "v4.2.4", "/cmd/helm"),
+            // Prometheus 3.7.3: its releases are numbered so as a module.
+            Self::Promtool => {
+                plain("promtool", "github.com/prometheus/prometheus", "v0.307.3", "/cmd/promtool")
+            }
             Self::Kubernetes(part) => part.source(),
         }
     }
