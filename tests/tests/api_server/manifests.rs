@@ -2,6 +2,7 @@
 
 use std::{
     io::Write as _,
+    path::Path,
     process::{Command, Output, Stdio},
     time::Duration,
 };
@@ -13,8 +14,13 @@ use moviebooking_launch::wait_until;
 pub(crate) struct Installed(ApiServer);
 
 impl Installed {
+    /// One that has nothing.
+    pub(crate) fn empty() -> Self {
+        Self(ApiServer::start().unwrap())
+    }
+
     pub(crate) fn start() -> Self {
-        let installed = Self(ApiServer::start().unwrap());
+        let installed = Self::empty();
         let apply = |file: &str| {
             let path = format!("{}/../manifests/{file}", env!("CARGO_MANIFEST_DIR"));
             installed.kubectl(&["apply", "--server-side", "--validate=strict", "--filename", &path], "")
@@ -25,6 +31,11 @@ impl Installed {
         ok(&installed.kubectl(&["wait", defined, "crd/databaseclaims.moviebooking.dev"], ""));
         ok(&apply("platform.yaml"));
         installed
+    }
+
+    /// How programs reach it.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        self.0.kubeconfig()
     }
 
     /// Runs `kubectl` with something to read.
@@ -39,12 +50,17 @@ impl Installed {
 
     /// What the API server says at last: policies count some seconds after they were made.
     pub(crate) fn says_at_last(&self, resource: &str, expected: &str) {
+        self.says_at_last_to(&["create", "--dry-run=server", "--filename=-"], resource, expected);
+    }
+
+    /// What `kubectl` writes at last.
+    pub(crate) fn says_at_last_to(&self, arguments: &[&str], input: &str, expected: &str) {
         let mut said = String::new();
         let says_it = || {
-            said = self.says_to(resource);
+            said = self.says(arguments, input);
             Ok(said.contains(expected))
         };
-        let waited = wait_until(Duration::from_secs(30), "the policy counts", says_it);
+        let waited = wait_until(Duration::from_secs(30), expected, says_it);
         assert!(waited.is_ok(), "{said}");
     }
 
