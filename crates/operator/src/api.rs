@@ -7,17 +7,21 @@
 
 mod backup;
 mod claim;
+mod cloud_native_pg;
 mod condition;
 mod database;
 mod gateway;
 mod integrations;
 mod platform;
+mod routes;
 mod workload;
 
 pub use backup::{Backup, BackupStatus, Restore};
 pub use claim::{
-    Binding, BuiltinClaim, DatabaseClaim, DatabaseClaimSpec, DatabaseClaimStatus, ExternalClaim,
+    Binding, BuiltinClaim, CloudNativePgClaim, DatabaseClaim, DatabaseClaimSpec, DatabaseClaimStatus,
+    ExternalClaim,
 };
+pub use cloud_native_pg::{CloudNativePgCluster, CloudNativePgDatabases, ClusterStorage};
 pub use condition::{Conditions, State};
 pub use database::{BuiltinDatabases, Databases, DeletionPolicy, ExternalDatabases, Storage};
 pub use gateway::{CertificateIssuer, Gateway, Ingress, IssuerKind, ServiceType};
@@ -26,6 +30,7 @@ pub use platform::{
     Images, MovieBookingPlatform, MovieBookingPlatformSpec, MovieBookingPlatformStatus, PullPolicy,
     ServiceStatus,
 };
+pub use routes::{ParentRef, Routes};
 pub use workload::{Autoscaling, EnvironmentVariable, Workload};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 
 use crate::{
     build::{INSTANCE, MANAGED_BY, MANAGER},
+    foreign::Foreign,
     metrics,
-    object::{Key, Object},
+    object::{Key, Object, claim_kinds, platform_kinds},
 };
 
 /// The annotation with the digest of an object as it was applied: it tells when a field that was applied once is to go.
@@ -60,6 +61,15 @@ pub struct ApplyError {
     name: String,
     action: &'static str,
     source: kube::Error,
+}
+
+impl ApplyError {
+    /// Whether that is because the namespace is being deleted, where nothing new can be made.
+    pub fn namespace_ends(&self) -> bool {
+        let kube::Error::Api(status) = &self.source else { return false };
+        let causes = status.details.iter().flat_map(|details| &details.causes);
+        status.code == 403 && causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+    }
 }
 
 /// Makes the cluster's objects those of a plan: what differs is applied, and what `owner` owns beside them and `kept` is
@@ -122,7 +132,9 @@ pub async fn apply(
 }
 
 fn resource_of(key: &Key) -> Option<ApiResource> {
-    crate::object::platform_kinds().into_iter().find(|resource| resource.kind == key.kind)
+    let served = Foreign::ALL.into();
+    let kinds = platform_kinds(&served).into_iter().chain(claim_kinds(&served));
+    kinds.into_iter().find(|resource| resource.kind == key.kind)
 }
 
 /// Whether an object is not there any more, or is another one of that name.

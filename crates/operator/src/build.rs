@@ -1,11 +1,14 @@
 //! From a platform and what is known of the cluster to the objects that it consists of. Nothing here talks to a cluster.
 
 mod backup;
+mod claim;
+mod cloud_native_pg;
 mod database;
 mod gateway;
 mod network;
 mod pod;
 mod rollout;
+mod routes;
 mod scope;
 mod workload;
 
@@ -14,14 +17,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::apps::v1::Deployment;
 
 pub use backup::backup_name;
-pub use database::{ClaimObjects, SUPERUSER, claim_objects, server_name};
+pub use claim::{ClaimObjects, Server, claim_objects, teardown};
+pub use cloud_native_pg::{CloudNativePgObjects, cloud_native_pg_objects};
+pub use database::{SUPERUSER, server_name};
 pub use gateway::url;
 pub use pod::{Bindings, SERVICE_SECRET};
 pub use rollout::{Migration, Progress, TEMPLATE, Turn};
+pub use routes::routes_asked_for;
 pub use scope::{INSTANCE, MANAGED_BY, MANAGER, NAME, NotStored, Scope, owner};
 
 use crate::{
     api::MovieBookingPlatform,
+    foreign::Foreign,
     graph::COMPONENTS,
     object::{Key, Object},
 };
@@ -29,6 +36,8 @@ use crate::{
 /// What is known of a platform's surroundings, as far as its objects depend on it.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
+    /// The kinds of others that the cluster serves.
+    pub served: BTreeSet<Foreign>,
     /// The secret that the services know each other by: the one that is there, or a new one.
     pub service_secret: String,
     /// The password of the superuser of the platform's PostgreSQL server: the one that is there, or a new one.
@@ -86,7 +95,7 @@ pub fn plan(platform: &MovieBookingPlatform, observed: &Observed) -> Result<Plan
     let scope = Scope::new(platform)?;
     let mut plan = Plan::default();
     plan.objects.push(Object::of(&workload::service_secret(&scope, &observed.service_secret))?);
-    plan.objects.extend(database::of_platform(&scope, &observed.superuser_password)?);
+    plan.objects.extend(database::of_platform(&scope, &observed.superuser_password, &observed.served)?);
     for component in &COMPONENTS {
         plan.objects.push(Object::of(&workload::service_account(&scope, component))?);
         plan.objects.push(Object::of(&workload::service(&scope, component))?);
@@ -105,6 +114,11 @@ pub fn plan(platform: &MovieBookingPlatform, observed: &Observed) -> Result<Plan
     }
     if let Some(ingress) = gateway::ingress(&scope) {
         plan.objects.push(Object::of(&ingress)?);
+    }
+    if let Some(routes) = &scope.spec.gateway.routes {
+        for kind in routes_asked_for(&scope).into_iter().filter(|kind| observed.served.contains(kind)) {
+            plan.objects.push(routes::route(&scope, routes, kind)?);
+        }
     }
     rollout::add(&mut plan, &scope, observed)?;
     Ok(plan)

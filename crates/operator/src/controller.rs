@@ -7,15 +7,18 @@ mod observe;
 mod platform;
 mod report;
 mod retry;
+mod routes;
 mod run;
+mod served;
 mod status;
+mod watch;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use kube::{Client, runtime::events::Recorder};
 use moviebooking_domain::clock::SharedClock;
 
-use crate::{apply::ApplyError, build::BuildError};
+use crate::{apply::ApplyError, build::BuildError, foreign::Foreign};
 
 pub use run::{Election, run};
 
@@ -25,13 +28,25 @@ pub struct Context {
     clock: SharedClock,
     recorder: Recorder,
     attempts: retry::Attempts,
+    served: served::Served,
 }
 
 impl Context {
     /// For a cluster.
     pub fn new(client: Client, clock: SharedClock) -> Arc<Self> {
         let recorder = Recorder::new(client.clone(), crate::build::MANAGER.into());
-        Arc::new(Self { client, clock, recorder, attempts: retry::Attempts::default() })
+        Arc::new(Self {
+            client,
+            clock,
+            recorder,
+            attempts: retry::Attempts::default(),
+            served: served::Served::default(),
+        })
+    }
+
+    /// The kinds of others that the cluster serves.
+    fn served(&self) -> BTreeSet<Foreign> {
+        self.served.get()
     }
 }
 

@@ -9,6 +9,7 @@ pub mod api;
 pub mod apply;
 pub mod build;
 pub mod controller;
+pub mod foreign;
 pub mod graph;
 pub mod metrics;
 pub mod object;

@@ -3,15 +3,16 @@
 use std::{io::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use kube::Client;
+use kube::{Config, client::ClientBuilder};
 use moviebooking_domain::clock::SystemClock;
 use moviebooking_operator::{
     api,
     controller::{Context, Election, run},
-    rbac,
+    metrics, rbac,
 };
 use moviebooking_serve::{Health, LogArgs, StartError, metrics::MetricsArgs, shutdown_signal};
 use serde_json::Value;
+use tower::util::MapRequestLayer;
 
 /// Runs Movie Booking Platforms on Kubernetes: the cluster that KUBECONFIG names, or the one that it is in.
 ///
@@ -57,9 +58,11 @@ fn main() -> ExitCode {
 }
 
 async fn serve(cli: &Cli) -> Result<(), StartError> {
-    let client = Client::try_default().await.map_err(|error| {
-        StartError::config(format!("no cluster (set KUBECONFIG, or run in one): {error}"))
-    })?;
+    let no_cluster =
+        |error: String| StartError::config(format!("no cluster (set KUBECONFIG, or run in one): {error}"));
+    let config = Config::infer().await.map_err(|error| no_cluster(error.to_string()))?;
+    let builder = ClientBuilder::try_from(config).map_err(|error| no_cluster(error.to_string()))?;
+    let client = builder.with_layer(&MapRequestLayer::new(metrics::count)).build();
     let health = Health::new(&[]).await;
     cli.metrics.serve(Some(&health)).await?;
     let stop = shutdown_signal()?;

@@ -26,6 +26,23 @@ pub static WRITES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     )
 });
 
+/// All requests to the API server, by method.
+pub static REQUESTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    metrics::counter(
+        "moviebooking_operator_requests_total",
+        "Requests to the API server, by HTTP method; watches by themselves.",
+        &["method"],
+    )
+});
+
+/// Counts a request to the API server.
+pub fn count<B>(request: http::Request<B>) -> http::Request<B> {
+    let is_watch = request.uri().query().is_some_and(|query| query.contains("watch="));
+    let method = if is_watch { "watch" } else { request.method().as_str() };
+    REQUESTS.with_label_values(&[method]).inc();
+    request
+}
+
 /// Whether this process is the one that works.
 pub static LEADER: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     metrics::gauge("moviebooking_operator_leader", "1 while this process is the one that works.", &[])

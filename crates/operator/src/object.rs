@@ -1,5 +1,7 @@
 //! An object of any kind, as it is sent to the cluster.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
@@ -12,7 +14,12 @@ use kube::{Resource, ResourceExt as _, api::ApiResource};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::api::DatabaseClaim;
+use crate::{api::DatabaseClaim, foreign::Foreign};
+
+/// The foreign kinds that a platform may consist of.
+pub const PLATFORMS: [Foreign; 3] = [Foreign::Cluster, Foreign::HttpRoute, Foreign::GrpcRoute];
+/// The foreign kinds that a claim may consist of.
+pub const CLAIMS: [Foreign; 2] = [Foreign::DatabaseRole, Foreign::Database];
 
 /// An object of any kind: what of it is to be as written here.
 #[derive(Clone, Debug)]
@@ -57,9 +64,9 @@ impl Key {
     }
 }
 
-/// All kinds of objects that a platform consists of.
-pub fn platform_kinds() -> Vec<ApiResource> {
-    vec![
+/// All kinds of objects that a platform consists of, in a cluster that serves these `foreign` ones.
+pub fn platform_kinds(foreign: &BTreeSet<Foreign>) -> Vec<ApiResource> {
+    let mut kinds = vec![
         ApiResource::erase::<ServiceAccount>(&()),
         ApiResource::erase::<Secret>(&()),
         ApiResource::erase::<Service>(&()),
@@ -72,10 +79,16 @@ pub fn platform_kinds() -> Vec<ApiResource> {
         ApiResource::erase::<HorizontalPodAutoscaler>(&()),
         ApiResource::erase::<Deployment>(&()),
         ApiResource::erase::<Ingress>(&()),
-    ]
+    ];
+    let ours = PLATFORMS.iter().filter(|kind| foreign.contains(kind));
+    kinds.extend(ours.map(|kind| kind.resource()));
+    kinds
 }
 
-/// All kinds of objects that a database claim consists of.
-pub fn claim_kinds() -> Vec<ApiResource> {
-    vec![ApiResource::erase::<Secret>(&()), ApiResource::erase::<Job>(&())]
+/// All kinds of objects that a database claim consists of, in a cluster that serves these `foreign` ones.
+pub fn claim_kinds(foreign: &BTreeSet<Foreign>) -> Vec<ApiResource> {
+    let mut kinds = vec![ApiResource::erase::<Secret>(&()), ApiResource::erase::<Job>(&())];
+    let ours = CLAIMS.iter().filter(|kind| foreign.contains(kind));
+    kinds.extend(ours.map(|kind| kind.resource()));
+    kinds
 }

@@ -14,6 +14,8 @@ pub const ROLE: &str = "moviebooking-operator";
 pub fn cluster_role() -> ClusterRole {
     let objects = ["get", "list", "watch", "create", "patch", "delete"];
     let unread = ["list", "watch", "create", "patch", "delete"];
+    // Every platform has them, so that none is ever an orphan.
+    let lasting = ["list", "watch", "create", "patch"];
     ClusterRole {
         metadata: ObjectMeta { name: Some(ROLE.to_owned()), ..ObjectMeta::default() },
         rules: Some(vec![
@@ -24,12 +26,16 @@ pub fn cluster_role() -> ClusterRole {
             rule("", &["secrets"], &objects),
             rule("", &["serviceaccounts", "services"], &unread),
             rule("", &["pods"], &["list"]),
-            rule("apps", &["deployments"], &unread),
+            rule("apps", &["deployments"], &lasting),
             rule("apps", &["statefulsets"], &objects),
             rule("batch", &["jobs", "cronjobs"], &unread),
-            rule("policy", &["poddisruptionbudgets"], &unread),
+            rule("policy", &["poddisruptionbudgets"], &lasting),
             rule("autoscaling", &["horizontalpodautoscalers"], &unread),
             rule("networking.k8s.io", &["networkpolicies", "ingresses"], &unread),
+            // Somebody else's Cluster is read as well.
+            rule("gateway.networking.k8s.io", &["httproutes", "grpcroutes"], &unread),
+            rule("postgresql.cnpg.io", &["clusters"], &objects),
+            rule("postgresql.cnpg.io", &["databases", "databaseroles"], &unread),
             rule("events.k8s.io", &["events"], &["create", "patch"]),
         ]),
         ..ClusterRole::default()

@@ -5,7 +5,7 @@ use std::process::Command;
 use clap::ValueEnum;
 use moviebooking_launch::PrivatePostgres;
 
-use crate::tools::{Cache, CargoProgram, ClusterPart, GoProgram, Tool};
+use crate::tools::{Cache, CargoProgram, ClusterPart, GoProgram, Tool, gateway_api};
 use crate::workspace::Workspace;
 use crate::{chaos, cluster, command, compose, edges, generated, monitoring, test_images};
 
@@ -86,7 +86,7 @@ impl Step {
             Self::GrpcWeb => vec![Tool::Node, Tool::GrpcWebClient],
             Self::Kube => {
                 let mut tools = cluster_tools(&ClusterPart::API_SERVER);
-                tools.push(Tool::GoProgram(GoProgram::Helm));
+                tools.extend([Tool::GatewayApi, Tool::GoProgram(GoProgram::Helm)]);
                 tools
             }
             Self::Chaos | Self::Sabotage => chaos::TOOLS.to_vec(),
@@ -176,6 +176,7 @@ fn test(workspace: &Workspace, cache: &Cache) -> anyhow::Result<Command> {
     test.envs(
         GO_PROGRAMS.into_iter().chain([cluster]).map(|program| (program.variable(), program.value(cache))),
     );
+    test.env(gateway_api::VARIABLE, gateway_api::folder(cache));
     Ok(test)
 }
 

@@ -5,6 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::DeletionPolicy;
+
 /// A claim to a PostgreSQL database. It ends in a Secret of the shape of service bindings (servicebinding.io), which
 /// `status.binding` names; a MovieBookingPlatform has one claim for each of its databases.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -29,8 +31,11 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.builtin) != has(self.external)").message(
-    "spec: set exactly one of builtin and external"
+#[x_kube(validation = Rule::new("[has(self.builtin), has(self.external), has(self.cloudNativePG)].filter(set, set).size() == 1").message(
+    "spec: set exactly one of builtin, external and cloudNativePG"
+))]
+#[x_kube(validation = Rule::new("!has(self.cloudNativePG) || !(self.database.startsWith('cnpg_') || self.database == 'streaming_replica')").message(
+    "database: CloudNativePG keeps this name for a role of its own; use another"
 ))]
 pub struct DatabaseClaimSpec {
     /// Name of the database, and of the role that owns it.
@@ -49,6 +54,9 @@ pub struct DatabaseClaimSpec {
     /// A database that somebody else runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalClaim>,
+    /// A database on a Cluster of CloudNativePG: a DatabaseRole and a Database are made, with a random password.
+    #[serde(default, rename = "cloudNativePG", skip_serializing_if = "Option::is_none")]
+    pub cloud_native_pg: Option<CloudNativePgClaim>,
 }
 
 /// A database on a server that a platform runs.
@@ -57,7 +65,24 @@ pub struct DatabaseClaimSpec {
 pub struct BuiltinClaim {
     /// Name of the server's StatefulSet, Service and, with `-superuser` behind it, Secret.
     #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("server: a claim stays with its server; make another claim"))]
     pub server: String,
+    /// What becomes of database and role when the claim is deleted. A platform's own claims leave that to the server's volume.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// A database on a Cluster of CloudNativePG.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct CloudNativePgClaim {
+    /// Name of the Cluster, which is in the claim's namespace.
+    #[schemars(length(min = 1, max = 50))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("cluster: a claim stays with its Cluster; make another claim"))]
+    pub cluster: String,
+    /// What becomes of database and role when the claim is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
 }
 
 /// A database that somebody else runs.

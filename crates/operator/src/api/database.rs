@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::api::resource::Quantity};
+use k8s_openapi::{
+    api::core::v1::{ResourceRequirements, Toleration},
+    apimachinery::pkg::api::resource::Quantity,
+};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Restore;
+use super::{CloudNativePgDatabases, Restore};
 
-/// Where a platform's databases are. With neither of the two, `builtin` with its defaults.
+/// Where a platform's databases are. With none of the three, `builtin` with its defaults.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!(has(self.builtin) && has(self.external))").message(
-    "databases: set either builtin or external"
+#[x_kube(validation = Rule::new("[has(self.builtin), has(self.external), has(self.cloudNativePG)].filter(set, set).size() <= 1").message(
+    "databases: set one of builtin, external and cloudNativePG"
 ))]
 pub struct Databases {
     /// A PostgreSQL server of the platform's own, with one replica and a volume.
@@ -22,6 +25,17 @@ pub struct Databases {
     /// Databases that somebody else runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalDatabases>,
+    /// Databases that CloudNativePG runs.
+    #[serde(default, rename = "cloudNativePG", skip_serializing_if = "Option::is_none")]
+    pub cloud_native_pg: Option<CloudNativePgDatabases>,
+}
+
+impl Databases {
+    /// The server of the platform's own, unless its databases are elsewhere.
+    pub fn own_server(&self) -> Option<BuiltinDatabases> {
+        let elsewhere = self.external.is_some() || self.cloud_native_pg.is_some();
+        (!elsewhere).then(|| self.builtin.clone().unwrap_or_default())
+    }
 }
 
 /// A PostgreSQL server of the platform's own.
@@ -42,6 +56,18 @@ pub struct BuiltinDatabases {
     /// Processor time and memory of the server, instead of the default requests and memory limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
+    /// Labels that the server's node must have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 20))]
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints of nodes that are no hindrance to the server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub tolerations: Vec<Toleration>,
+    /// Name of the PriorityClass of the server's pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub priority_class_name: Option<String>,
     /// What becomes of the volume, and of the password of its superuser, when the platform is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
@@ -61,6 +87,9 @@ impl Default for BuiltinDatabases {
             image: postgres_image(),
             storage: Storage::default(),
             resources: None,
+            node_selector: BTreeMap::new(),
+            tolerations: Vec::new(),
+            priority_class_name: None,
             deletion_policy: DeletionPolicy::default(),
             restore: None,
         }
@@ -86,7 +115,7 @@ pub struct Storage {
     pub storage_class_name: Option<String>,
 }
 
-fn ten_gibibytes() -> Quantity {
+pub(super) fn ten_gibibytes() -> Quantity {
     Quantity("10Gi".to_owned())
 }
 

@@ -6,9 +6,14 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Routes;
+
 /// How a platform is reached.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!(has(self.ingress) && has(self.routes))").message(
+    "gateway: set either ingress or routes"
+))]
 pub struct Gateway {
     /// Type of the Service in front of the gateway, which has port 80.
     #[serde(default)]
@@ -16,6 +21,9 @@ pub struct Gateway {
     /// An Ingress before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingress: Option<Ingress>,
+    /// Routes of a Gateway before it, instead of an Ingress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<Routes>,
     /// Networks of the proxies and load balancers in front, such as 10.0.0.0/8, which say who the client is
     /// (X-Forwarded-For): what limits count by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -32,8 +32,8 @@ use super::{Backup, BackupStatus, Databases, Events, Gateway, Payments, Telemetr
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.backup) || !has(self.databases) || !has(self.databases.external)").message(
-    "spec.backup: databases.external are backed up by who runs them; remove backup"
+#[x_kube(validation = Rule::new("!has(self.backup) || !has(self.databases) || !(has(self.databases.external) || has(self.databases.cloudNativePG))").message(
+    "spec.backup: databases that others run are backed up by them; remove backup"
 ))]
 #[x_kube(validation = Rule::new(
     "!has(self.databases) || !has(self.databases.external) || (has(self.payments) && has(self.payments.stripe)) || 'bank' in self.databases.external.secrets"
@@ -154,8 +154,8 @@ pub struct MovieBookingPlatformStatus {
     /// Its backups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupStatus>,
-    /// What holds of the platform: DatabasesReady, MigrationsComplete, RolloutComplete and, of these, Ready; with backups also
-    /// BackupSucceeded.
+    /// What holds of the platform: DatabasesReady, MigrationsComplete, RolloutComplete, RoutesAccepted where it has routes
+    /// and, of these, Ready; with backups also BackupSucceeded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

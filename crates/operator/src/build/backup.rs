@@ -13,7 +13,7 @@ use k8s_openapi::{
 
 use super::{
     database::{POSTGRES_USER, mount, server_name, superuser_password, variable},
-    pod::{container_security, pod_security, quantities},
+    pod::{container_security, pod_security, pull_policy, pull_secrets, quantities},
     scope::{Scope, labels},
 };
 use crate::api::{BuiltinDatabases, Restore};
@@ -36,8 +36,8 @@ pub fn backup_name(scope: &Scope<'_>) -> String {
 
 /// What makes copies, where that is asked for.
 pub(super) fn cron_job(scope: &Scope<'_>) -> Option<CronJob> {
-    let backup = scope.spec.backup.as_ref().filter(|_| scope.spec.databases.external.is_none())?;
-    let builtin = scope.spec.databases.builtin.clone().unwrap_or_default();
+    let backup = scope.spec.backup.as_ref()?;
+    let builtin = scope.spec.databases.own_server()?;
     let server = server_name(scope);
     let of_pod = |name: &str, label: &str| EnvVar {
         name: name.to_owned(),
@@ -53,6 +53,7 @@ pub(super) fn cron_job(scope: &Scope<'_>) -> Option<CronJob> {
     let container = Container {
         name: BACKUP.to_owned(),
         image: Some(builtin.image),
+        image_pull_policy: Some(pull_policy(scope).to_owned()),
         command: Some(vec!["sh".to_owned(), "-c".to_owned(), BACKUP_SCRIPT.to_owned()]),
         env: Some(vec![
             of_pod("NAME", "job-name"),
@@ -73,6 +74,7 @@ pub(super) fn cron_job(scope: &Scope<'_>) -> Option<CronJob> {
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         security_context: Some(pod_security(POSTGRES_USER)),
+        image_pull_secrets: pull_secrets(scope),
         restart_policy: Some("Never".to_owned()),
         containers: vec![container],
         volumes: Some(vec![volume(&backup.claim_name, false)]),

@@ -1,12 +1,11 @@
 //! The databases: claims, and the PostgreSQL server that a platform runs for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::{
     ByteString,
     api::{
         apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec},
-        batch::v1::{Job, JobSpec},
         core::v1::{
             Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, ExecAction, KeyToPath,
             PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec, PodTemplateSpec, Probe, Secret,
@@ -18,16 +17,16 @@ use k8s_openapi::{
 };
 
 use super::{
-    backup,
-    pod::{container_security, pod_security, quantities},
-    rollout::digest,
+    backup, cloud_native_pg,
+    pod::{container_security, pod_security, pull_policy, pull_secrets, quantities},
     scope::{Scope, claim_metadata, labels},
 };
 use crate::{
     api::{
         BuiltinClaim, BuiltinDatabases, DatabaseClaim, DatabaseClaimSpec, DeletionPolicy, ExternalClaim,
-        MovieBookingPlatformSpec,
+        ExternalDatabases, MovieBookingPlatformSpec,
     },
+    foreign::Foreign,
     graph::{BANK, COMPONENTS, PAYMENTS},
     object::Object,
 };
@@ -38,12 +37,12 @@ pub(super) const SERVER: &str = "postgresql";
 pub const SUPERUSER: &str = "superuser";
 /// The port of PostgreSQL.
 pub(super) const POSTGRES_PORT: u16 = 5432;
+/// How many connections a server takes.
+pub(super) const MAX_CONNECTIONS: &str = "300";
 /// The label value of the pods that make roles and databases.
 pub(super) const SETUP: &str = "database-setup";
 /// The user of PostgreSQL's image.
 pub(super) const POSTGRES_USER: i64 = 999;
-/// Makes the role and the database, or gives the role its present password.
-const SETUP_SCRIPT: &str = include_str!("database/setup.sh");
 
 /// The databases of a platform, each behind the component that it belongs to.
 pub(super) fn databases(
@@ -59,23 +58,39 @@ pub fn server_name(scope: &Scope<'_>) -> String {
     scope.object_name(SERVER)
 }
 
-/// The claims of a platform, and its server where it runs one.
-pub(super) fn of_platform(scope: &Scope<'_>, superuser_password: &str) -> serde_json::Result<Vec<Object>> {
+/// The claims of a platform, and its server or Cluster where it has one.
+pub(super) fn of_platform(
+    scope: &Scope<'_>,
+    superuser_password: &str,
+    served: &BTreeSet<Foreign>,
+) -> serde_json::Result<Vec<Object>> {
     let mut objects = Vec::new();
     let databases_spec = &scope.spec.databases;
+    let own_server = databases_spec.own_server();
+    if let Some(asked) =
+        databases_spec.cloud_native_pg.as_ref().filter(|_| served.contains(&Foreign::Cluster))
+    {
+        objects.extend(cloud_native_pg::cluster(scope, asked)?);
+    }
     for (_, database) in databases(scope.spec) {
-        let external = databases_spec.external.as_ref();
-        let secret = external.map(|external| external.secrets.get(database).cloned().unwrap_or_default());
+        let secret = |external: &ExternalDatabases| {
+            let secret_name = external.secrets.get(database).cloned().unwrap_or_default();
+            ExternalClaim { secret_name }
+        };
+        let on_cluster = |asked| cloud_native_pg::claim(scope, asked);
         let spec = DatabaseClaimSpec {
             database: database.to_owned(),
-            builtin: secret.is_none().then(|| BuiltinClaim { server: server_name(scope) }),
-            external: secret.map(|secret_name| ExternalClaim { secret_name }),
+            builtin: own_server.is_some().then(|| BuiltinClaim {
+                server: server_name(scope),
+                deletion_policy: DeletionPolicy::Retain,
+            }),
+            external: databases_spec.external.as_ref().map(secret),
+            cloud_native_pg: databases_spec.cloud_native_pg.as_ref().map(on_cluster),
         };
         let claim = DatabaseClaim { metadata: scope.metadata(database), spec, status: None };
         objects.push(Object::of(&claim)?);
     }
-    if databases_spec.external.is_none() {
-        let builtin = databases_spec.builtin.clone().unwrap_or_default();
+    if let Some(builtin) = own_server {
         objects.push(Object::of(&superuser(scope, &builtin, superuser_password))?);
         objects.push(Object::of(&ServiceAccount {
             metadata: scope.metadata(SERVER),
@@ -179,10 +194,14 @@ fn server_pod(scope: &Scope<'_>, builtin: &BuiltinDatabases) -> PodSpec {
         Container {
             name: SERVER.to_owned(),
             image: Some(builtin.image.clone()),
+            image_pull_policy: Some(pull_policy(scope).to_owned()),
             // Each of the platform's pools may have twelve, and during a roll-out there is one more of each.
-            args: Some(
-                ["-c", "max_connections=300", "-c", "hba_file=/config/pg_hba.conf"].map(str::to_owned).into(),
-            ),
+            args: Some(vec![
+                "-c".to_owned(),
+                format!("max_connections={MAX_CONNECTIONS}"),
+                "-c".to_owned(),
+                "hba_file=/config/pg_hba.conf".to_owned(),
+            ]),
             env: Some(vec![
                 variable("PGDATA", "/var/lib/postgresql/data/pgdata"),
                 variable("POSTGRES_PASSWORD_FILE", "/run/secrets/superuser/password"),
@@ -226,6 +245,10 @@ fn server_pod(scope: &Scope<'_>, builtin: &BuiltinDatabases) -> PodSpec {
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         security_context: Some(pod_security(POSTGRES_USER)),
+        image_pull_secrets: pull_secrets(scope),
+        node_selector: (!builtin.node_selector.is_empty()).then(|| builtin.node_selector.clone()),
+        tolerations: (!builtin.tolerations.is_empty()).then(|| builtin.tolerations.clone()),
+        priority_class_name: builtin.priority_class_name.clone(),
         // Connections are ended and what is under way is undone; more would be a server that does not end by itself.
         termination_grace_period_seconds: Some(60),
         init_containers: Some(vec![backup::prepare(builtin, &container)]),
@@ -235,33 +258,23 @@ fn server_pod(scope: &Scope<'_>, builtin: &BuiltinDatabases) -> PodSpec {
     }
 }
 
-/// What a claim to a database on a platform's server consists of.
-#[derive(Clone, Debug)]
-pub struct ClaimObjects {
-    /// The Secret that the claim ends in.
-    pub credentials: Secret,
-    /// The Job that makes role and database, or sets the role's password.
-    pub setup: Job,
-}
-
-/// The objects of `claim` to a database on `server`, which runs in `image`; nothing for a claim that was never stored.
-///
-/// # Errors
-/// When one cannot be written as JSON.
-pub fn claim_objects(
+/// The Secret that a claim to a database at a Service of its namespace ends in, of the shape of service bindings
+/// (<https://servicebinding.io/spec/core/1.1.0/>); nothing for a claim that was never stored. `options` end its URL.
+pub(super) fn credentials(
     claim: &DatabaseClaim,
-    server: &str,
-    image: &str,
+    provider: &str,
+    service: &str,
     password: &str,
-) -> serde_json::Result<Option<ClaimObjects>> {
-    let Some(metadata) = claim_metadata(claim, "credentials") else { return Ok(None) };
+    options: &str,
+) -> Option<Secret> {
+    let metadata = claim_metadata(claim, "credentials")?;
     let (database, namespace) =
         (&claim.spec.database, claim.metadata.namespace.as_deref().unwrap_or_default());
-    let host = format!("{server}.{namespace}.svc");
-    let uri = format!("postgres://{database}:{password}@{host}:{POSTGRES_PORT}/{database}");
+    let host = format!("{service}.{namespace}.svc");
+    let uri = format!("postgres://{database}:{password}@{host}:{POSTGRES_PORT}/{database}{options}");
     let entries: BTreeMap<String, ByteString> = [
         ("type", "postgresql"),
-        ("provider", "moviebooking"),
+        ("provider", provider),
         ("host", &host),
         ("port", &POSTGRES_PORT.to_string()),
         ("database", database),
@@ -271,63 +284,12 @@ pub fn claim_objects(
     ]
     .map(|(key, value)| (key.to_owned(), ByteString(value.as_bytes().to_vec())))
     .into();
-    let credentials = Secret {
+    Some(Secret {
         metadata,
         type_: Some("servicebinding.io/postgresql".to_owned()),
         data: Some(entries),
         ..Secret::default()
-    };
-    let setup = setup(claim, server, image, &credentials)?;
-    Ok(setup.map(|setup| ClaimObjects { credentials, setup }))
-}
-
-fn setup(
-    claim: &DatabaseClaim,
-    server: &str,
-    image: &str,
-    credentials: &Secret,
-) -> serde_json::Result<Option<Job>> {
-    let Some(mut metadata) = claim_metadata(claim, "setup") else { return Ok(None) };
-    let container = Container {
-        name: "setup".to_owned(),
-        image: Some(image.to_owned()),
-        command: Some(vec!["sh".to_owned(), "-c".to_owned(), SETUP_SCRIPT.to_owned()]),
-        env: Some(vec![
-            variable("PGHOST", server),
-            variable("PGUSER", "postgres"),
-            variable("NAME", &claim.spec.database),
-            superuser_password(server),
-        ]),
-        resources: Some(quantities(&[("cpu", "10m"), ("memory", "32Mi")], &[("memory", "64Mi")])),
-        security_context: Some(container_security()),
-        volume_mounts: Some(vec![mount("credentials", "/run/secrets/credentials")]),
-        ..Container::default()
-    };
-    let secret = credentials.metadata.name.as_deref().unwrap_or_default();
-    let pod = PodSpec {
-        service_account_name: Some(server.to_owned()),
-        automount_service_account_token: Some(false),
-        enable_service_links: Some(false),
-        security_context: Some(pod_security(POSTGRES_USER)),
-        restart_policy: Some("Never".to_owned()),
-        containers: vec![container],
-        volumes: Some(vec![secret_file("credentials", secret, "password")]),
-        ..PodSpec::default()
-    };
-    // Pods of a platform's claim belong to its network policies by the server's instance.
-    let instance = server.strip_suffix(&format!("-{SERVER}")).unwrap_or(server);
-    let template = PodTemplateSpec {
-        metadata: Some(ObjectMeta { labels: Some(labels(instance, SETUP)), ..ObjectMeta::default() }),
-        spec: Some(pod),
-    };
-    // Another password is another Job.
-    let digest = digest(&(&template, &credentials.data))?;
-    metadata.name = metadata.name.map(|name| format!("{name}-{digest}"));
-    Ok(Some(Job {
-        metadata,
-        spec: Some(JobSpec { backoff_limit: Some(6), template, ..JobSpec::default() }),
-        ..Job::default()
-    }))
+    })
 }
 
 /// A variable with a value.
@@ -357,7 +319,7 @@ fn empty(name: &str, source: EmptyDirVolumeSource) -> Volume {
     Volume { name: name.to_owned(), empty_dir: Some(source), ..Volume::default() }
 }
 
-fn secret_file(name: &str, secret: &str, key: &str) -> Volume {
+pub(super) fn secret_file(name: &str, secret: &str, key: &str) -> Volume {
     let source = SecretVolumeSource {
         secret_name: Some(secret.to_owned()),
         items: Some(vec![KeyToPath { key: key.to_owned(), path: key.to_owned(), mode: None }]),

@@ -8,6 +8,11 @@ use k8s_openapi::api::networking::v1::{
 use super::scope::Scope;
 use crate::{api::IssuerKind, graph::GATEWAY};
 
+/// The port of the gateway's Service.
+pub(super) const HTTP_PORT: u16 = 80;
+/// The port of it that says to proxies that it speaks HTTP/2 without TLS, where a Gateway has a route for gRPC.
+pub(super) const GRPC_PORT: u16 = 50051;
+
 /// The Ingress before the gateway, where that is asked for.
 pub(super) fn ingress(scope: &Scope<'_>) -> Option<Ingress> {
     let asked = scope.spec.gateway.ingress.as_ref()?;
@@ -48,11 +53,14 @@ pub(super) fn ingress(scope: &Scope<'_>) -> Option<Ingress> {
     })
 }
 
-/// Where the platform is reached: by the host of its Ingress, else within the cluster.
+/// Where the platform is reached: by the host of its Ingress or routes, else within the cluster.
 pub fn url(scope: &Scope<'_>) -> String {
-    match &scope.spec.gateway.ingress {
-        Some(ingress) if ingress.tls_secret_name.is_some() => format!("https://{}", ingress.host),
-        Some(ingress) => format!("http://{}", ingress.host),
+    let gateway = &scope.spec.gateway;
+    let ingress = gateway.ingress.as_ref().map(|ingress| (ingress.tls_secret_name.is_some(), &ingress.host));
+    let routes = gateway.routes.as_ref().map(|routes| (routes.tls, &routes.host));
+    match ingress.or(routes) {
+        Some((true, host)) => format!("https://{host}"),
+        Some((false, host)) => format!("http://{host}"),
         None => format!("http://{}.{}.svc", scope.object_name(GATEWAY), scope.namespace),
     }
 }

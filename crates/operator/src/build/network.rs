@@ -17,6 +17,7 @@ use k8s_openapi::{
 use super::{
     Observed,
     backup::BACKUP,
+    cloud_native_pg::{self, CLUSTER_LABEL},
     database::{POSTGRES_PORT, SERVER, SETUP, databases},
     rollout::MIGRATION,
     scope::{INSTANCE, NAME, Scope},
@@ -30,7 +31,7 @@ pub(super) fn policies(scope: &Scope<'_>, observed: &Observed) -> Vec<NetworkPol
     let all_databases: Vec<&str> = databases(scope.spec).map(|(_, database)| database).collect();
     let migrations = [vec![name_service()], to_databases(scope, observed, &all_databases)].concat();
     policies.push(policy(scope, MIGRATION, Vec::new(), migrations));
-    if scope.spec.databases.external.is_none() {
+    if scope.spec.databases.own_server().is_some() {
         let clients =
             COMPONENTS.iter().filter(|component| component.database).map(|component| component.name);
         let backup = scope.spec.backup.as_ref().map(|_| BACKUP);
@@ -83,13 +84,20 @@ fn of_component(scope: &Scope<'_>, component: &Component, observed: &Observed) -
     policy(scope, component.name, incoming, outgoing)
 }
 
-/// To the servers of databases: the platform's own, or to a port of whichever machine where somebody else runs them.
+/// To the servers of databases: the platform's own, those of a Cluster, or to a port of whichever machine where somebody else runs them.
 fn to_databases(scope: &Scope<'_>, observed: &Observed, databases: &[&str]) -> Vec<NetworkPolicyEgressRule> {
     if databases.is_empty() {
         return Vec::new();
     }
-    if scope.spec.databases.external.is_none() {
+    let spec = &scope.spec.databases;
+    if spec.own_server().is_some() {
         return vec![egress(Some(vec![pods(scope, &[SERVER])]), POSTGRES_PORT)];
+    }
+    if let Some(asked) = &spec.cloud_native_pg {
+        let cluster = (CLUSTER_LABEL.to_owned(), cloud_native_pg::cluster_name(scope, asked));
+        let selector = LabelSelector { match_labels: Some([cluster].into()), ..LabelSelector::default() };
+        let pods = NetworkPolicyPeer { pod_selector: Some(selector), ..NetworkPolicyPeer::default() };
+        return vec![egress(Some(vec![pods]), POSTGRES_PORT)];
     }
     let ports = databases.iter().filter_map(|database| observed.claims.get(database)?.port);
     distinct(ports).map(|port| egress(None, port)).collect()

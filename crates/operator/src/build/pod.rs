@@ -81,14 +81,12 @@ pub(super) fn of_migration(scope: &Scope<'_>, component: &Component, bindings: &
 
 fn pod(scope: &Scope<'_>, component: &Component, container: Container) -> PodSpec {
     let workload = scope.workload(component.name);
-    let pull_secrets = scope.spec.images.pull_secrets.iter();
-    let pull_secrets: Vec<_> = pull_secrets.map(|name| LocalObjectReference { name: name.clone() }).collect();
     PodSpec {
         service_account_name: Some(scope.object_name(component.name)),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         security_context: Some(pod_security(USER)),
-        image_pull_secrets: (!pull_secrets.is_empty()).then_some(pull_secrets),
+        image_pull_secrets: pull_secrets(scope),
         node_selector: (!workload.node_selector.is_empty()).then_some(workload.node_selector),
         tolerations: (!workload.tolerations.is_empty()).then_some(workload.tolerations),
         priority_class_name: workload.priority_class_name,
@@ -123,16 +121,27 @@ pub(super) fn container_security() -> SecurityContext {
     }
 }
 
-fn container(name: &str, scope: &Scope<'_>) -> Container {
-    let policy = match scope.spec.images.pull_policy {
+/// When nodes fetch an image. Said of every container: without it the API server chooses by the image's tag, once.
+pub(super) fn pull_policy(scope: &Scope<'_>) -> &'static str {
+    match scope.spec.images.pull_policy {
         PullPolicy::IfNotPresent => "IfNotPresent",
         PullPolicy::Always => "Always",
         PullPolicy::Never => "Never",
-    };
+    }
+}
+
+/// What registries are entered with.
+pub(super) fn pull_secrets(scope: &Scope<'_>) -> Option<Vec<LocalObjectReference>> {
+    let names = scope.spec.images.pull_secrets.iter();
+    let secrets: Vec<_> = names.map(|name| LocalObjectReference { name: name.clone() }).collect();
+    (!secrets.is_empty()).then_some(secrets)
+}
+
+fn container(name: &str, scope: &Scope<'_>) -> Container {
     Container {
         name: name.to_owned(),
         image: Some(scope.image(name)),
-        image_pull_policy: Some(policy.to_owned()),
+        image_pull_policy: Some(pull_policy(scope).to_owned()),
         security_context: Some(container_security()),
         ..Container::default()
     }

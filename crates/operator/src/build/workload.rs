@@ -15,11 +15,14 @@ use k8s_openapi::{
 };
 
 use super::{
+    gateway::{GRPC_PORT, HTTP_PORT},
     pod::{self, Bindings, SERVICE_SECRET},
+    routes::routes_asked_for,
     scope::Scope,
 };
 use crate::{
     api::ServiceType,
+    foreign::Foreign,
     graph::{Component, GATEWAY},
 };
 
@@ -49,20 +52,22 @@ pub(super) fn service_account(scope: &Scope<'_>, component: &Component) -> Servi
 /// The name of a component. That of a service stands for the addresses of all pods that are ready, because its callers
 /// balance themselves; that of the gateway is for clients that do not.
 pub(super) fn service(scope: &Scope<'_>, component: &Component) -> Service {
-    let (type_, port) = if component.name == GATEWAY {
+    let grpc = |port| ("grpc", port, Some("kubernetes.io/h2c"));
+    let (type_, ports) = if component.name == GATEWAY {
         let type_ = match scope.spec.gateway.service_type {
             ServiceType::ClusterIP => "ClusterIP",
             ServiceType::NodePort => "NodePort",
             ServiceType::LoadBalancer => "LoadBalancer",
         };
-        (type_, 80)
+        let grpc = routes_asked_for(scope).contains(&Foreign::GrpcRoute).then(|| grpc(GRPC_PORT));
+        (type_, [("http", HTTP_PORT, None)].into_iter().chain(grpc).collect())
     } else {
-        ("ClusterIP", component.port)
+        ("ClusterIP", vec![grpc(component.port)])
     };
-    let port = ServicePort {
-        name: Some(if component.name == GATEWAY { "http" } else { "grpc" }.to_owned()),
-        // HTTP/2 without TLS alone, for service meshes.
-        app_protocol: (component.name != GATEWAY).then(|| "kubernetes.io/h2c".to_owned()),
+    let port = |(name, port, protocol): (&str, u16, Option<&str>)| ServicePort {
+        name: Some(name.to_owned()),
+        // HTTP/2 without TLS alone, for service meshes and Gateways.
+        app_protocol: protocol.map(str::to_owned),
         port: port.into(),
         target_port: Some(IntOrString::String("serving".to_owned())),
         protocol: Some("TCP".to_owned()),
@@ -74,7 +79,7 @@ pub(super) fn service(scope: &Scope<'_>, component: &Component) -> Service {
             type_: Some(type_.to_owned()),
             cluster_ip: (component.name != GATEWAY).then(|| "None".to_owned()),
             selector: Some(scope.selecting_labels(component.name)),
-            ports: Some(vec![port]),
+            ports: Some(ports.into_iter().map(port).collect()),
             ..ServiceSpec::default()
         }),
         ..Service::default()

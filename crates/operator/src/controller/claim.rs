@@ -1,9 +1,13 @@
 //! The controller of database claims.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+mod builtin;
+mod cloud_native_pg;
+mod teardown;
+
+use std::{sync::Arc, time::Duration};
 
 use http::Uri;
-use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Resource as _, ResourceExt as _,
     api::{Patch, PatchParams},
@@ -18,17 +22,15 @@ use super::{
     retry::some,
 };
 use crate::{
-    api::{Binding, BuiltinClaim, Conditions, DatabaseClaim, DatabaseClaimStatus, State},
-    apply,
-    build::{self, MANAGER, Migration, claim_objects, owner},
+    api::{Binding, Conditions, DatabaseClaim, DatabaseClaimStatus, State},
+    build::MANAGER,
     metrics,
-    object::{Key, Object, claim_kinds},
 };
 
 /// How soon a claim is looked at again that waits for something.
 const UNDER_WAY: Duration = Duration::from_secs(10);
-/// How soon one whose database can be used.
-const SETTLED: Duration = Duration::from_secs(300);
+/// How soon one whose database can be used: all that it depends on is watched.
+const SETTLED: Duration = Duration::from_mins(30);
 
 const KIND: &str = "DatabaseClaim";
 
@@ -55,9 +57,14 @@ pub(super) async fn reconcile(
     context: Arc<Context>,
 ) -> Result<Action, ReconcileError> {
     let action = match &guarded.0 {
-        // What it has goes with it, because it owns that. The database stays: it is the server's.
-        _ if guarded.meta().deletion_timestamp.is_some() => Action::await_change(),
+        Ok(claim) if claim.metadata.deletion_timestamp.is_some() => {
+            Box::pin(teardown::end(claim, &context)).await?
+        }
         Ok(claim) => Box::pin(look(claim, &context)).await?,
+        Err(_) if guarded.meta().deletion_timestamp.is_some() => {
+            teardown::release(guarded.meta(), &context).await?;
+            Action::await_change()
+        }
         Err(invalid) => {
             tracing::warn!(name = guarded.name_any(), error = invalid.error, "the claim cannot be read");
             Action::await_change()
@@ -81,10 +88,15 @@ pub(super) fn retry(
 }
 
 async fn look(claim: &DatabaseClaim, context: &Context) -> Result<Action, ReconcileError> {
-    let found = match (&claim.spec.external, &claim.spec.builtin) {
-        (Some(external), _) => of_secret(claim, &external.secret_name, context).await?,
-        (None, Some(builtin)) => on_server(claim, builtin, context).await?,
-        (None, None) => Found::not_yet("SpecInvalid", "spec: set exactly one of builtin and external"),
+    teardown::hold(claim, context).await?;
+    let spec = &claim.spec;
+    let found = match (&spec.external, &spec.builtin, &spec.cloud_native_pg) {
+        (Some(external), _, _) => of_secret(claim, &external.secret_name, context).await?,
+        (_, Some(builtin), _) => builtin::on_server(claim, builtin, context).await?,
+        (_, _, Some(asked)) => cloud_native_pg::on_cluster(claim, asked, context).await?,
+        (None, None, None) => {
+            Found::not_yet("SpecInvalid", "spec: set exactly one of builtin, external and cloudNativePG")
+        }
     };
     let is_ready = found.state.holds == Some(true);
     let before = claim.status.clone().unwrap_or_default();
@@ -153,82 +165,6 @@ fn server_of(uri: &str) -> Option<(String, u16)> {
     let host = parsed.host().filter(|host| !host.is_empty())?;
     (is_postgres && has_user && parsed.path().len() > 1)
         .then(|| (host.to_owned(), parsed.port_u16().unwrap_or(5432)))
-}
-
-/// A database on a server of a platform: role and database are made once the server is ready.
-async fn on_server(
-    claim: &DatabaseClaim,
-    builtin: &BuiltinClaim,
-    context: &Context,
-) -> Result<Found, ReconcileError> {
-    let (client, namespace, server) = (&context.client, namespace(claim), &builtin.server);
-    let servers = Api::<StatefulSet>::namespaced(client.clone(), &namespace);
-    let Some(found) = servers.get_opt(server).await? else {
-        return Ok(Found::not_yet(
-            "ServerMissing",
-            format!("there is no StatefulSet {server}: name a platform's server"),
-        ));
-    };
-    let pod = found.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
-    let image = pod.and_then(|pod| pod.containers.first()?.image.clone()).unwrap_or_default();
-    let secrets = Api::<Secret>::namespaced(client.clone(), &namespace);
-    let credentials = format!("{}-credentials", claim.name_any());
-    let password = observe::value(&secrets, &credentials, "password").await?;
-    let password = password.unwrap_or_else(observe::random_secret);
-    let (Some(objects), Some(owner)) = (claim_objects(claim, server, &image, &password)?, owner(claim))
-    else {
-        return Err(build::BuildError::NotStored(build::NotStored).into());
-    };
-    let live = apply::live(client, &namespace, &claim.name_any(), &claim_kinds()).await?;
-    let setup = objects.setup.metadata.name.clone().unwrap_or_default();
-    let job = observe::typed::<k8s_openapi::api::batch::v1::Job>(&live, &setup)?;
-    let is_up = found.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0) > 0;
-    let mut wanted = vec![Object::of(&objects.credentials)?];
-    // A Job that exists is kept as it is, whatever the server does; one that does not waits for the server.
-    let mut kept = BTreeSet::new();
-    if is_up || job.is_some() {
-        wanted.push(Object::of(&objects.setup)?);
-    } else {
-        kept.insert(Key { kind: "Job".to_owned(), name: setup.clone() });
-    }
-    let mut errors = apply::apply(client, &namespace, &owner, &wanted, &kept, &live).await;
-    if !errors.is_empty() {
-        return Err(ReconcileError::Apply(errors.swap_remove(0)));
-    }
-    let of_job = format!("batch.kubernetes.io/job-name={setup}");
-    let state = match job.as_ref().map(observe::migration) {
-        Some(Migration::Complete) => State::holds("Bound", "role and database are made"),
-        Some(Migration::Failed(why)) => {
-            let trouble = trouble(context, &namespace, &of_job).await?;
-            let message = format!(
-                "role and database cannot be made ({why}){trouble}; see the logs of the Job {setup}, and delete it to try again"
-            );
-            State::fails("SetupFailed", message)
-        }
-        Some(Migration::Running) => {
-            let trouble = trouble(context, &namespace, &of_job).await?;
-            State::fails("SettingUp", format!("role and database are being made{trouble}"))
-        }
-        None if is_up => State::fails("SettingUp", "role and database are being made"),
-        None => {
-            let of_server = format!("statefulset.kubernetes.io/pod-name={server}-0");
-            let trouble = trouble(context, &namespace, &of_server).await?;
-            State::fails("ServerNotReady", format!("the server {server} is not ready{trouble}"))
-        }
-    };
-    let is_ready = state.holds == Some(true);
-    Ok(Found {
-        state,
-        secret: is_ready.then_some(credentials),
-        host: Some(format!("{server}.{namespace}.svc")),
-        port: Some(5432),
-    })
-}
-
-/// What is wrong with the pods that a selector finds, after a colon.
-async fn trouble(context: &Context, namespace: &str, selector: &str) -> Result<String, kube::Error> {
-    let troubles = observe::troubles(&context.client, namespace, selector).await?;
-    Ok(troubles.into_values().next().map(|trouble| format!(": {trouble}")).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -14,9 +14,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::ReconcileError;
 use crate::{
-    api::DatabaseClaim,
+    api::{DatabaseClaim, MovieBookingPlatformSpec},
     apply::Live,
     build::{Claimed, INSTANCE, Migration, NAME, Observed, SERVICE_SECRET, SUPERUSER, Scope, server_name},
+    foreign::Foreign,
     graph::{BANK, COMPONENTS, PAYMENTS},
     object::Key,
 };
@@ -29,16 +30,18 @@ pub(super) async fn platform(
     client: &Client,
     scope: &Scope<'_>,
     live: &Live,
+    served: &BTreeSet<Foreign>,
 ) -> Result<Observed, ReconcileError> {
     let secrets = Api::<Secret>::namespaced(client.clone(), scope.namespace);
     let (service_name, service_key) = SERVICE_SECRET;
     let service_secret = value(&secrets, &scope.object_name(service_name), service_key).await?;
     let superuser = format!("{}-{SUPERUSER}", server_name(scope));
-    let superuser_password = match scope.spec.databases.external {
-        Some(_) => None,
-        None => value(&secrets, &superuser, "password").await?,
+    let superuser_password = match scope.spec.databases.own_server() {
+        Some(_) => value(&secrets, &superuser, "password").await?,
+        None => None,
     };
     let mut observed = Observed {
+        served: served.clone(),
         service_secret: service_secret.unwrap_or_else(random_secret),
         superuser_password: superuser_password.unwrap_or_else(random_secret),
         ..Observed::default()
@@ -60,7 +63,7 @@ pub(super) async fn platform(
             observed.deployments.insert(name, deployment);
         }
     }
-    for (components, name, keys) in named_secrets(scope) {
+    for NamedSecret { components, name, keys } in named_secrets(scope.spec) {
         let secret = secrets.get_opt(&name).await?;
         let lacks = match &secret {
             None => Some(format!("there is no Secret {name}: make one with {}", keys.join(" and "))),
@@ -81,19 +84,31 @@ pub(super) async fn platform(
     Ok(observed)
 }
 
-/// The Secrets that a platform names and that processes read when they start: for which components, and which keys.
-fn named_secrets(scope: &Scope<'_>) -> Vec<(Vec<&'static str>, String, &'static [&'static str])> {
-    let mut named: Vec<(Vec<&'static str>, String, &'static [&'static str])> = Vec::new();
+/// A Secret that a platform names and that processes read when they start.
+pub(super) struct NamedSecret {
+    /// The components whose processes do.
+    components: Vec<&'static str>,
+    /// Its name.
+    pub(super) name: String,
+    /// The keys that it has to have.
+    keys: &'static [&'static str],
+}
+
+/// The Secrets that a platform names and that processes read when they start.
+pub(super) fn named_secrets(spec: &MovieBookingPlatformSpec) -> Vec<NamedSecret> {
     let services =
         || COMPONENTS.iter().filter(|component| component.database).map(|component| component.name).collect();
-    if let Some(nats) = &scope.spec.events.nats {
-        let credentials =
-            nats.credentials_secret_name.clone().map(|name| (services(), name, &["credentials"][..]));
-        let authorities = nats.ca_secret_name.clone().map(|name| (services(), name, &["ca.crt"][..]));
-        named.extend(credentials.into_iter().chain(authorities));
+    let mut named = Vec::new();
+    if let Some(nats) = &spec.events.nats {
+        let of_nats =
+            [(&nats.credentials_secret_name, &["credentials"]), (&nats.ca_secret_name, &["ca.crt"])];
+        named.extend(of_nats.into_iter().filter_map(|(name, keys)| {
+            Some(NamedSecret { components: services(), name: name.clone()?, keys })
+        }));
     }
-    if let Some(stripe) = &scope.spec.payments.stripe {
-        named.push((vec![PAYMENTS], stripe.secret_name.clone(), &["key", "webhook-secret"]));
+    if let Some(stripe) = &spec.payments.stripe {
+        let (name, keys) = (stripe.secret_name.clone(), &["key", "webhook-secret"][..]);
+        named.push(NamedSecret { components: vec![PAYMENTS], name, keys });
     }
     named
 }

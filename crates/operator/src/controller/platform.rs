@@ -14,7 +14,8 @@ use super::{
     Context, ReconcileError, backup, observe,
     report::{self, Reported},
     retry::some,
-    status,
+    routes,
+    status::{self, Seen},
 };
 use crate::{
     api::{MovieBookingPlatform, MovieBookingPlatformStatus, State},
@@ -26,8 +27,8 @@ use crate::{
 
 /// How soon a platform is looked at again while something of it is under way: what is wrong with pods is not watched.
 const UNDER_WAY: Duration = Duration::from_secs(10);
-/// How soon when nothing is: the Secrets that it names are not watched.
-const SETTLED: Duration = Duration::from_secs(300);
+/// How soon when nothing is: all that it depends on is watched.
+const SETTLED: Duration = Duration::from_mins(30);
 
 const KIND: &str = "MovieBookingPlatform";
 
@@ -80,8 +81,9 @@ async fn look(platform: &MovieBookingPlatform, context: &Context) -> Result<Acti
         publish(platform, status::suspended(platform, context.clock.now()), context).await?;
         return Ok(Action::await_change());
     }
-    let live = apply::live(client, scope.namespace, scope.name, &platform_kinds()).await?;
-    let observed = observe::platform(client, &scope, &live).await?;
+    let served = context.served();
+    let live = apply::live(client, scope.namespace, scope.name, &platform_kinds(&served)).await?;
+    let observed = observe::platform(client, &scope, &live, &served).await?;
     let plan = build::plan(platform, &observed)?;
     let owner = owner(platform).ok_or(build::BuildError::NotStored(build::NotStored))?;
     let mut errors = apply::apply(client, scope.namespace, &owner, &plan.objects, &plan.kept, &live).await;
@@ -95,9 +97,13 @@ async fn look(platform: &MovieBookingPlatform, context: &Context) -> Result<Acti
     let before = platform.status.as_ref().and_then(|status| status.backup.as_ref());
     let backup = backup::look(client, &scope, &live, before).await?;
     let is_settled = is_settled && backup.as_ref().is_none_or(|backup| !backup.is_under_way);
-    let refused = errors.first().map(ToString::to_string);
-    let status =
-        status::of(platform, &scope, &plan, &troubles, refused.as_deref(), backup, context.clock.now());
+    let seen = Seen {
+        troubles,
+        refused: errors.first().map(ToString::to_string),
+        routes: routes::accepted(&scope, &live, &served),
+        backup,
+    };
+    let status = status::of(platform, &scope, &plan, seen, context.clock.now());
     publish(platform, status, context).await?;
     if !errors.is_empty() {
         return Err(ReconcileError::Apply(errors.swap_remove(0)));

@@ -41,5 +41,5 @@ fn news<'a>(before: &'a [Condition], after: &'a [Condition]) -> impl Iterator<It
 }
 
 fn is_failure(reason: &str) -> bool {
-    ["Failed", "Invalid", "Missing"].iter().any(|end| reason.ends_with(end))
+    ["Failed", "Invalid", "Missing", "Refused"].iter().any(|end| reason.ends_with(end))
 }

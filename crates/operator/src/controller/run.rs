@@ -1,6 +1,7 @@
 //! Runs the controllers, in one of the operator's processes at a time.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,21 +16,21 @@ use k8s_openapi::api::{
     networking::v1::{Ingress, NetworkPolicy},
     policy::v1::PodDisruptionBudget,
 };
-use kube::{
-    Api, Client, Resource,
-    core::{DeserializeGuard, PartialObjectMeta},
-    runtime::{Controller, controller, reflector::ObjectRef, utils::Backoff, watcher},
-};
+use kube::{Api, Client, runtime::controller};
 use kube_lease_manager::LeaseManagerBuilder;
 use moviebooking_serve::StartError;
-use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, claim, platform};
+use super::{
+    Context, claim, observe, platform, served,
+    watch::{Rest, all, all_of, controller_of, naming, others, ours, owned},
+};
 use crate::{
     api::{DatabaseClaim, MovieBookingPlatform},
-    build::{MANAGED_BY, MANAGER},
+    build::MANAGER,
+    foreign::Foreign,
     metrics,
+    object::{CLAIMS, PLATFORMS},
 };
 
 /// How long the process that works may be silent before another one takes over, and how long before that it says that it
@@ -86,7 +87,7 @@ pub async fn run(
         metrics::LEADER.with_label_values(&[] as &[&str]).set(1);
         tracing::info!("this process works now");
         tokio::select! {
-            () = controllers(&context, &stop) => {}
+            () = work(&context, &stop) => {}
             _ = leads.wait_for(|leads| !*leads) => lost = true,
             () = silence(&context.client, election) => lost = true,
         }
@@ -121,20 +122,38 @@ async fn silence(client: &Client, election: &Election) {
     }
 }
 
+/// Both controllers until they are told to stop, begun anew whenever the cluster serves other kinds of others: a watch of
+/// a kind that is not there fails for ever.
+async fn work(context: &Arc<Context>, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        let served = tokio::select! {
+            served = served::hear(&context.client) => served,
+            () = stop.cancelled() => return,
+        };
+        tracing::info!(kinds = ?served, "kinds of others that are used");
+        context.served.set(served.clone());
+        let round = stop.child_token();
+        let until_others_are = async {
+            tokio::select! {
+                () = served::change(&context.client, &served) => round.cancel(),
+                () = round.cancelled() => {}
+            }
+        };
+        tokio::join!(controllers(context, &served, &round), until_others_are);
+    }
+}
+
 /// Both controllers until they are told to stop, and what they are doing then.
-async fn controllers(context: &Arc<Context>, stop: &CancellationToken) {
+async fn controllers(context: &Arc<Context>, served: &BTreeSet<Foreign>, stop: &CancellationToken) {
     let client = &context.client;
     let config = || controller::Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY);
     let told = || {
         let stop = stop.clone();
         async move { stop.cancelled().await }
     };
-    let platforms = Controller::new(
-        Api::<DeserializeGuard<MovieBookingPlatform>>::all(client.clone()),
-        watcher::Config::default(),
-    );
+    let mut platforms = controller_of::<MovieBookingPlatform>(client);
     metrics::Platforms::show(platforms.store());
-    let platforms = platforms
+    platforms = platforms
         .with_config(config())
         .trigger_backoff(Rest)
         .owns(ours::<ServiceAccount>(client), owned())
@@ -148,64 +167,53 @@ async fn controllers(context: &Arc<Context>, stop: &CancellationToken) {
         .owns(ours::<PodDisruptionBudget>(client), owned())
         .owns(ours::<HorizontalPodAutoscaler>(client), owned())
         .owns(ours::<Deployment>(client), owned())
-        .owns(ours::<Ingress>(client), owned())
+        .owns(ours::<Ingress>(client), owned());
+    for kind in PLATFORMS.iter().filter(|kind| served.contains(kind)) {
+        platforms = platforms.owns_with(all_of(client, *kind), kind.resource(), owned());
+    }
+    let named = platforms.store();
+    platforms = platforms.watches(ours::<Secret>(client), others(), move |secret| {
+        naming(&named, &secret.metadata, |platform: &MovieBookingPlatform, name| {
+            observe::named_secrets(&platform.spec).iter().any(|secret| secret.name == name)
+        })
+    });
+    let platforms = platforms
         .graceful_shutdown_on(told())
         .run(platform::reconcile, platform::retry, Arc::clone(context))
         .for_each(async |_| ());
 
-    let claims = Controller::new(
-        Api::<DeserializeGuard<DatabaseClaim>>::all(client.clone()),
-        watcher::Config::default(),
-    );
-    let known = claims.store();
-    let claims = claims
+    let claims = controller_of::<DatabaseClaim>(client);
+    let [of_servers, of_clusters, of_secrets] = [claims.store(), claims.store(), claims.store()];
+    let mut claims = claims
         .with_config(config())
         .trigger_backoff(Rest)
         .owns(ours::<Secret>(client), owned())
         .owns(ours::<Job>(client), owned())
         .watches(ours::<StatefulSet>(client), owned(), move |server| {
-            let (namespace, name) = (server.metadata.namespace, server.metadata.name);
-            let on_it = known.state().into_iter().filter(move |claim| match &claim.0 {
-                Ok(claim) => {
-                    claim.metadata.namespace == namespace
-                        && claim.spec.builtin.as_ref().map(|builtin| &builtin.server) == name.as_ref()
-                }
-                Err(_) => false,
-            });
-            on_it.map(|claim| ObjectRef::from_obj(&*claim)).collect::<Vec<_>>()
+            naming(&of_servers, &server.metadata, |claim: &DatabaseClaim, name| {
+                claim.spec.builtin.as_ref().is_some_and(|builtin| builtin.server == name)
+            })
         })
+        .watches(ours::<Secret>(client), others(), move |secret| {
+            naming(&of_secrets, &secret.metadata, |claim: &DatabaseClaim, name| {
+                claim.spec.external.as_ref().is_some_and(|external| external.secret_name == name)
+            })
+        });
+    for kind in CLAIMS.iter().filter(|kind| served.contains(kind)) {
+        claims = claims.owns_with(all_of(client, *kind), kind.resource(), owned());
+    }
+    if served.contains(&Foreign::Cluster) {
+        let kind = Foreign::Cluster;
+        // They may be anybody's.
+        claims = claims.watches_with(all_of(client, kind), kind.resource(), all(), move |cluster| {
+            naming(&of_clusters, &cluster.metadata, |claim: &DatabaseClaim, name| {
+                claim.spec.cloud_native_pg.as_ref().is_some_and(|asked| asked.cluster == name)
+            })
+        });
+    }
+    let claims = claims
         .graceful_shutdown_on(told())
         .run(claim::reconcile, claim::retry, Arc::clone(context))
         .for_each(async |_| ());
     tokio::join!(platforms, claims);
-}
-
-/// The pause after a watch that was broken off. All watches of a controller share it, one pause after another, and an API
-/// server that is restarted breaks off all of them: pauses that doubled would add up to minutes.
-#[derive(Clone, Copy, Debug)]
-struct Rest;
-
-impl Iterator for Rest {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        Some(Duration::from_millis(rand::random_range(200..=600)))
-    }
-}
-
-impl Backoff for Rest {
-    fn reset(&mut self) {}
-}
-
-/// Objects of a kind, of which only the metadata is looked at: it tells whose they are and that they have changed.
-fn ours<K>(client: &Client) -> Api<PartialObjectMeta<K>>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned,
-{
-    Api::all(client.clone())
-}
-
-/// Only what the operator has made.
-fn owned() -> watcher::Config {
-    watcher::Config::default().labels(&format!("{MANAGED_BY}={MANAGER}"))
 }

@@ -10,15 +10,25 @@ use crate::{
     build::{Plan, Scope, Turn, url},
 };
 
-/// The status of a platform that is as the plan says, but for `refused`, what could not be applied. `troubles` says what is
-/// wrong with pods, by component or Job.
+/// What was seen of the cluster beside the plan.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// What is wrong with pods, by component or Job.
+    pub(super) troubles: BTreeMap<String, String>,
+    /// What could not be applied.
+    pub(super) refused: Option<String>,
+    /// Whether the Gateway takes the platform's routes, where it has any.
+    pub(super) routes: Option<State>,
+    /// Its backups, where it has any.
+    pub(super) backup: Option<backup::Found>,
+}
+
+/// The status of a platform that is as the plan says, but for what was seen.
 pub(super) fn of(
     platform: &MovieBookingPlatform,
     scope: &Scope<'_>,
     plan: &Plan,
-    troubles: &BTreeMap<String, String>,
-    refused: Option<&str>,
-    backup: Option<backup::Found>,
+    seen: Seen,
     now: Timestamp,
 ) -> MovieBookingPlatformStatus {
     let before = platform.status.clone().unwrap_or_default();
@@ -31,16 +41,17 @@ pub(super) fn of(
             version: progress.version.clone(),
             replicas: progress.replicas,
             ready_replicas: progress.ready,
-            message: message(scope, name, progress.ready, progress.replicas, &progress.turn, troubles),
+            message: message(scope, name, progress.ready, progress.replicas, &progress.turn, &seen.troubles),
         })
         .collect();
     let databases = databases(plan);
     let migrations = migrations(plan, &services);
     let rollout = rollout(plan, &services);
-    let ready = match refused {
+    let ready = match &seen.refused {
         Some(why) => State::fails("ApplyFailed", why),
         None => [&databases, &migrations, &rollout]
             .into_iter()
+            .chain(&seen.routes)
             .find(|state| state.holds != Some(true))
             .cloned()
             .unwrap_or_else(|| State::holds("Serving", format!("version {} serves", scope.spec.version))),
@@ -49,13 +60,16 @@ pub(super) fn of(
     conditions.set("DatabasesReady", &databases);
     conditions.set("MigrationsComplete", &migrations);
     conditions.set("RolloutComplete", &rollout);
+    if let Some(routes) = &seen.routes {
+        conditions.set("RoutesAccepted", routes);
+    }
     let is_ready = ready.holds == Some(true);
     conditions.set("Ready", &ready);
-    if let Some(backup) = &backup {
+    if let Some(backup) = &seen.backup {
         conditions.set("BackupSucceeded", &backup.state);
     }
     MovieBookingPlatformStatus {
-        backup: backup.map(|backup| backup.status),
+        backup: seen.backup.map(|backup| backup.status),
         observed_generation: generation,
         version: if is_ready { Some(scope.spec.version.clone()) } else { before.version },
         url: Some(url(scope)),

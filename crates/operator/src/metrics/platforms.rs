@@ -1,5 +1,7 @@
 //! What is told of each platform: read from the resources, as they are known when somebody asks.
 
+use std::sync::{PoisonError, RwLock};
+
 use kube::{ResourceExt as _, core::DeserializeGuard, runtime::reflector::Store};
 use moviebooking_serve::metrics::{IntGaugeVec, registry};
 use prometheus::{
@@ -10,9 +12,13 @@ use prometheus::{
 
 use crate::api::MovieBookingPlatform;
 
+/// The platforms that are known to the controller that works now.
+static KNOWN: RwLock<Option<Known>> = RwLock::new(None);
+
+type Known = Store<DeserializeGuard<MovieBookingPlatform>>;
+
 /// Gauges of all platforms. One that is deleted is not told of any more.
 pub struct Platforms {
-    known: Store<DeserializeGuard<MovieBookingPlatform>>,
     ready: IntGaugeVec,
     last_success: IntGaugeVec,
     last_scheduled: IntGaugeVec,
@@ -20,17 +26,20 @@ pub struct Platforms {
 
 impl Platforms {
     /// Shows those that are `known`, from now on.
-    pub fn show(known: Store<DeserializeGuard<MovieBookingPlatform>>) {
-        let made = Self::new(known).and_then(|platforms| registry().register(Box::new(platforms)));
+    pub fn show(known: Known) {
+        let before = KNOWN.write().unwrap_or_else(PoisonError::into_inner).replace(known);
+        if before.is_some() {
+            return;
+        }
+        let made = Self::new().and_then(|platforms| registry().register(Box::new(platforms)));
         if let Err(error) = made {
             tracing::error!(%error, "the metrics of the platforms are not shown");
         }
     }
 
-    fn new(known: Store<DeserializeGuard<MovieBookingPlatform>>) -> prometheus::Result<Self> {
+    fn new() -> prometheus::Result<Self> {
         let gauge = |name, help| IntGaugeVec::new(Opts::new(name, help), &["namespace", "platform"]);
         Ok(Self {
-            known,
             ready: gauge(
                 "moviebooking_operator_platform_ready",
                 "1 while a platform is ready, 0 while it is not; nothing while it is suspended.",
@@ -56,7 +65,8 @@ impl Collector for Platforms {
         for gauge in [&self.ready, &self.last_success, &self.last_scheduled] {
             gauge.reset();
         }
-        for guarded in self.known.state() {
+        let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for guarded in known.into_iter().flat_map(|known| known.state()) {
             let (namespace, name) = (guarded.namespace().unwrap_or_default(), guarded.name_any());
             let labels = [namespace.as_str(), name.as_str()];
             let status =

@@ -1,4 +1,4 @@
-//! Backups: what is asked for, what is told of them, and what may not be written.
+//! Backups: what is asked for, and what is told of them.
 
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use kube::{
@@ -6,12 +6,9 @@ use kube::{
     api::{ListParams, Patch, PatchParams, PostParams},
 };
 use moviebooking_operator::api::MovieBookingPlatform;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{
-    input::{refusal, with},
-    world::{World, condition, until},
-};
+use crate::world::{World, condition, until};
 
 /// Runs a backup as Kubernetes' controllers do: it was due at `time`, and that became of it.
 async fn run(world: &World, name: &str, time: &str, outcome: &str) {
@@ -94,47 +91,4 @@ async fn what_became_of_backups_is_told_and_counted() {
     .await;
     let platform = world.platform().await;
     assert!(condition(&platform, "BackupSucceeded").is_none() && platform.name_any() == "cinema");
-}
-
-#[tokio::test]
-async fn wrong_backups_are_refused() {
-    let world = World::shared().await;
-    let external: Value = ["users", "movies", "theaters", "reservations", "payments", "tickets", "bank"]
-        .iter()
-        .map(|name| ((*name).to_owned(), json!("s")))
-        .collect::<serde_json::Map<_, _>>()
-        .into();
-    let good = json!({ "schedule": "@daily", "claimName": "backups" });
-    let restore = json!({ "claimName": "backups", "backup": "cinema-backup-1" });
-    let spec = with(json!({ "version": "0.1.0" }), "backup", good);
-    let spec = with(spec, "databases.builtin.restore", restore);
-    assert_eq!(refusal::<MovieBookingPlatform>(&world, "cinema", &spec).await, None);
-    for schedule in ["* * * * *", "*/5 0-6 1,15 * MON-FRI", "@hourly"] {
-        let spec = with(spec.clone(), "backup.schedule", json!(schedule));
-        assert_eq!(refusal::<MovieBookingPlatform>(&world, "cinema", &spec).await, None);
-    }
-    let cases = [
-        ("backup.schedule", json!("every night"), "schedule: use five fields such as '30 3 * * *'"),
-        ("backup.schedule", json!("30 3 * *"), "schedule: use five fields"),
-        ("backup.schedule", json!("TZ=Europe/Berlin 30 3 * * *"), "schedule: use five fields"),
-        ("backup.schedule", json!("@reboot"), "schedule: use five fields"),
-        ("backup.schedule", Value::Null, "spec.backup.schedule: Required value"),
-        ("backup.claimName", json!("Backups"), "claimName: use the name of a PersistentVolumeClaim"),
-        ("backup.claimName", Value::Null, "spec.backup.claimName: Required value"),
-        ("backup.keep", json!(0), "spec.backup.keep"),
-        ("backup.keep", json!(1001), "spec.backup.keep"),
-        ("databases.builtin.restore.claimName", json!(""), "claimName"),
-        ("databases.builtin.restore.backup", json!("../other"), "backup: use the name of a backup such as"),
-        ("databases.builtin.restore.backup", Value::Null, "restore.backup: Required value"),
-        (
-            "databases",
-            json!({ "external": { "secrets": external } }),
-            "spec.backup: databases.external are backed up by who runs them; remove backup",
-        ),
-    ];
-    for (path, value, expected) in cases {
-        let said =
-            refusal::<MovieBookingPlatform>(&world, "cinema", &with(spec.clone(), path, value.clone())).await;
-        assert!(said.as_ref().is_some_and(|said| said.contains(expected)), "{path} = {value}: {said:?}");
-    }
 }

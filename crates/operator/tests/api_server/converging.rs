@@ -149,7 +149,6 @@ async fn databases_of_somebody_else_are_used_once_their_secrets_are_right() {
         })
         .await;
     write("users", "postgres://users:secret@db.example:6432/users").await;
-    // A Secret that somebody else wrote is not watched: the claim is looked at again soon.
     world.working_until("serving", |platform| crate::world::is_ready(platform, Some(1))).await;
     let claim = world.api::<DatabaseClaim>().get("cinema-users").await.unwrap().status.unwrap();
     assert_eq!((claim.host.as_deref(), claim.port), (Some("db.example"), Some(6432)));

@@ -1,6 +1,9 @@
 //! What somebody else changes is repaired.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use k8s_openapi::api::{apps::v1::Deployment, batch::v1::Job, core::v1::Secret};
 use kube::{
@@ -18,7 +21,7 @@ async fn every_object_that_is_deleted_is_made_again() {
     world.serving(&json!({ "version": "0.1.0" })).await;
     let all = async || {
         let mut found = BTreeMap::new();
-        for kind in platform_kinds() {
+        for kind in platform_kinds(&BTreeSet::new()) {
             let api = Api::<DynamicObject>::namespaced_with(world.client.clone(), &world.namespace, &kind);
             for object in api.list(&ListParams::default()).await.unwrap() {
                 let is_of_platform =

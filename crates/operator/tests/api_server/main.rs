@@ -4,6 +4,10 @@
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
+mod cloud_native_pg;
+#[cfg(test)]
 mod converging;
 #[cfg(test)]
 mod drift;
@@ -13,6 +17,12 @@ mod input;
 mod leading;
 #[cfg(test)]
 mod previous;
+#[cfg(test)]
+mod rights;
+#[cfg(test)]
+mod routes;
+#[cfg(test)]
+mod scale;
 #[cfg(test)]
 mod suspending;
 #[cfg(test)]

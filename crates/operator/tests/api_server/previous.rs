@@ -1,5 +1,7 @@
 //! The operator over objects that the version before it has left.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     core::v1::Secret,
@@ -19,7 +21,7 @@ use crate::world::{Operator, World, admin, install, until};
 /// that are not set any more, without those that were not yet.
 async fn age(world: &World) {
     let old = PatchParams::apply("moviebooking-operator").force();
-    for kind in platform_kinds() {
+    for kind in platform_kinds(&BTreeSet::new()) {
         let api = Api::<DynamicObject>::namespaced_with(world.client.clone(), &world.namespace, &kind);
         for object in api.list(&ListParams::default()).await.unwrap() {
             let mut aged = serde_json::to_value(&object).unwrap();

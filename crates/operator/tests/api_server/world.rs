@@ -16,10 +16,12 @@ use k8s_openapi::api::{
     core::v1::Namespace,
     rbac::v1::{ClusterRoleBinding, RoleBinding},
 };
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client, Config, ResourceExt as _,
     api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
+    core::GroupVersionKind,
 };
 use moviebooking_cluster::ApiServer;
 use moviebooking_launch::Process;
@@ -30,8 +32,12 @@ use moviebooking_operator::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::cloud_native_pg;
+
 /// The namespace of the operator itself.
 const SYSTEM: &str = "moviebooking-system";
+/// Who the operator is for the API server.
+pub(crate) const OPERATOR: &str = "system:serviceaccount:moviebooking-system:moviebooking-operator";
 /// What is waited for happens within this time.
 const BOUND: Duration = Duration::from_secs(60);
 
@@ -39,7 +45,11 @@ const BOUND: Duration = Duration::from_secs(60);
 static SHARED: LazyLock<(ApiServer, Operator)> = LazyLock::new(|| {
     let server = ApiServer::start().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async { install(&admin(&server).await).await });
+    runtime.block_on(async {
+        let client = admin(&server).await;
+        install(&client).await;
+        define(&client, cloud_native_pg::definitions()).await;
+    });
     let operator = Operator::start(&server, "shared");
     (server, operator)
 });
@@ -55,8 +65,7 @@ pub(crate) struct Operator {
 impl Operator {
     /// Starts one.
     pub(crate) fn start(server: &ApiServer, identity: &str) -> Self {
-        let user = format!("system:serviceaccount:{SYSTEM}:moviebooking-operator");
-        let kubeconfig = server.kubeconfig_of(&user, None).unwrap();
+        let kubeconfig = server.kubeconfig_of(OPERATOR, None).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("operator.log");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -86,6 +95,16 @@ impl Operator {
         let (_, text) = self.answer("/metrics").await.unwrap_or_default();
         let lines = text.lines().filter(|line| line.starts_with(metric) && line.contains(label));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    }
+
+    /// Its resident memory now and the most that it had, in KiB.
+    pub(crate) fn memory(&self) -> [u64; 2] {
+        let id = self.process.as_ref().unwrap().id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        ["VmRSS:", "VmHWM:"].map(|name| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        })
     }
 
     /// Ends it as a crash does.
@@ -180,6 +199,7 @@ impl World {
             let status = json!({ "status": { "replicas": 1, "readyReplicas": 1 } });
             let _ = servers.patch_status(&server.name_any(), &params, &Patch::Merge(&status)).await;
         }
+        cloud_native_pg::work(&self.client, &self.namespace, which).await;
     }
 
     /// Waits until `condition` holds of the platform, while everything is done that Kubernetes' controllers would.
@@ -253,30 +273,30 @@ pub(crate) async fn admin(server: &ApiServer) -> Client {
     Client::try_from(config).unwrap()
 }
 
-async fn make_namespace(client: &Client, name: &str) {
+pub(crate) async fn make_namespace(client: &Client, name: &str) {
     let mut namespace = Namespace::default();
     namespace.metadata.name = Some(name.to_owned());
     Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
 }
 
-/// What a cluster needs before the operator can run: its definitions, its roles and who has them.
-pub(crate) async fn install(client: &Client) {
-    let params = PostParams::default();
-    for definition in api::definitions() {
-        let definitions = Api::all(client.clone());
-        definitions.create(&params, &definition).await.unwrap();
-        let name = definition.name_any();
-        until("the definition is served", async || {
-            let found: k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition =
-                definitions.get(&name).await.unwrap();
-            let conditions = found.status.and_then(|status| status.conditions).unwrap_or_default();
-            let held = |type_: &str| conditions.iter().any(|it| it.type_ == type_ && it.status == "True");
-            let structural = conditions.iter().find(|it| it.type_ == "NonStructuralSchema");
-            assert!(structural.is_none(), "{structural:?}");
-            held("Established")
-        })
-        .await;
+/// The admission policies that the chart installs, and what binds them.
+async fn admit(client: &Client) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../manifests/operator.yaml");
+    let manifests = std::fs::read_to_string(path).unwrap();
+    for document in manifests.split("\n---\n").filter(|it| it.contains("kind: ValidatingAdmissionPolicy")) {
+        let object: DynamicObject = serde_saphyr::from_str(document).unwrap();
+        let kind = &object.types.as_ref().unwrap().kind;
+        let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
+        let api = Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
+        api.create(&PostParams::default(), &object).await.unwrap();
     }
+}
+
+/// What a cluster needs before the operator can run: its definitions and policies, its roles and who has them.
+pub(crate) async fn install(client: &Client) {
+    define(client, api::definitions()).await;
+    admit(client).await;
+    let params = PostParams::default();
     make_namespace(client, SYSTEM).await;
     let subject = json!([{ "kind": "ServiceAccount", "name": "moviebooking-operator", "namespace": SYSTEM }]);
     let binding = |kind: &str| {
@@ -292,4 +312,22 @@ pub(crate) async fn install(client: &Client) {
     Api::all(client.clone()).create(&params, &everywhere).await.unwrap();
     let at_home: RoleBinding = serde_json::from_value(binding("Role")).unwrap();
     Api::namespaced(client.clone(), SYSTEM).create(&params, &at_home).await.unwrap();
+}
+
+/// Defines custom resources, and waits until the server serves them.
+pub(crate) async fn define(client: &Client, definitions: impl IntoIterator<Item = CustomResourceDefinition>) {
+    let api = Api::<CustomResourceDefinition>::all(client.clone());
+    for definition in definitions {
+        api.create(&PostParams::default(), &definition).await.unwrap();
+        let name = definition.name_any();
+        until("the definition is served", async || {
+            let status = api.get(&name).await.unwrap().status;
+            let conditions = status.and_then(|status| status.conditions).unwrap_or_default();
+            let held = |type_: &str| conditions.iter().any(|it| it.type_ == type_ && it.status == "True");
+            let structural = conditions.iter().find(|it| it.type_ == "NonStructuralSchema");
+            assert!(structural.is_none(), "{structural:?}");
+            held("Established")
+        })
+        .await;
+    }
 }

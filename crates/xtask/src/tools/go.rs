@@ -1,5 +1,6 @@
 //! Programs that come as Go modules: built once, each in its version, and kept in the cache.
 
+pub(crate) mod gateway_api;
 pub(super) mod kubernetes;
 
 use std::fs;

@@ -62,6 +62,62 @@ fn everything_that_can_be_set() {
     assert_eq!(url(&Scope::new(&platform).unwrap()), "https://tickets.example.com");
 }
 
+/// The databases of CloudNativePG and the routes of a Gateway, instead of what the others have.
+#[test]
+fn what_others_define() {
+    let platform = platform(json!({
+        "version": "0.2.0",
+        "databases": { "cloudNativePG": {
+            "cluster": {
+                "instances": 2, "imageName": "registry.example/postgresql:17",
+                "storage": { "size": "50Gi", "storageClassName": "fast" },
+                "resources": { "requests": { "cpu": "1" } },
+            },
+            "deletionPolicy": "Delete",
+        } },
+        "gateway": { "routes": {
+            "parentRef": { "name": "edge", "namespace": "gateways", "sectionName": "https" },
+            "host": "tickets.example.com", "grpcHost": "grpc.tickets.example.com",
+        } },
+    }));
+    let observed = Observed { served: Foreign::ALL.into(), ..databases_ready() };
+    let (_, plan) = converged(&platform, observed);
+    let kinds = ["Cluster", "DatabaseClaim", "HTTPRoute", "GRPCRoute"];
+    let theirs = plan.objects.iter().filter(|object| {
+        kinds.contains(&object.resource.kind.as_str())
+            || object.name == "cinema-gateway" && object.resource.kind == "Service"
+            || object.name == "cinema-migration"
+    });
+    let documents = theirs.map(|object| serde_saphyr::to_string(&object.value).unwrap());
+    insta::assert_snapshot!(documents.collect::<Vec<_>>().join("---\n"));
+    assert_eq!(url(&Scope::new(&platform).unwrap()), "https://tickets.example.com");
+
+    // Without their definitions there is none of them, and the rest is as it is to be.
+    let (_, plan) = converged(&platform, databases_ready());
+    assert!(
+        plan.objects.iter().all(|object| !["Cluster", "HTTPRoute"].contains(&object.resource.kind.as_str()))
+    );
+}
+
+/// What a claim to a database on a Cluster consists of.
+#[test]
+fn a_claim_to_a_database_of_cloud_native_pg() {
+    let asked = crate::api::CloudNativePgClaim {
+        cluster: "shared".to_owned(),
+        deletion_policy: crate::api::DeletionPolicy::Delete,
+    };
+    let claim: crate::api::DatabaseClaim = serde_json::from_value(json!({
+        "metadata": { "name": "extra", "namespace": "tickets", "uid": "u" },
+        "spec": { "database": "extra", "cloudNativePG": asked },
+    }))
+    .unwrap();
+    let objects = cloud_native_pg_objects(&claim, &asked, "shared-rw", "secret").unwrap().unwrap();
+    let secrets = [&objects.credentials, &objects.password].map(|secret| Object::of(secret).unwrap());
+    let documents = [&secrets[0], &secrets[1], &objects.role, &objects.database]
+        .map(|object| serde_saphyr::to_string(&object.value).unwrap());
+    insta::assert_snapshot!(documents.join("---\n"));
+}
+
 #[test]
 fn every_pod_keeps_to_the_restricted_level_and_has_no_token() {
     let spec = json!({ "version": "0.1.0", "backup": { "schedule": "@daily", "claimName": "backups" } });
