@@ -13,6 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
+    audit::{self, Request},
     authority::{Authority, new_key},
     place::{Inside, Place},
     programs::Programs,
@@ -59,16 +60,37 @@ impl ApiServer {
     /// # Errors
     /// When there are no such programs, or what they said.
     pub fn start() -> anyhow::Result<Self> {
+        Self::alone(None)
+    }
+
+    /// The same with a record of what `user` asks for: [`requests`](Self::requests).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_recording(user: &str) -> anyhow::Result<Self> {
+        Self::alone(Some(user))
+    }
+
+    fn alone(recorded: Option<&str>) -> anyhow::Result<Self> {
         let folder = new_folder()?;
-        let purpose = Purpose {
-            place: Place { folder: folder.path().to_owned(), machine: None },
-            address: "127.0.0.1",
-            names: &[],
-            // Nobody makes the service account `default` that this plug-in wants each pod to have.
-            arguments: &["--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount"]
-                .map(str::to_owned),
-        };
+        let place = Place { folder: folder.path().to_owned(), machine: None };
+        // Nobody makes the service account `default` that this plug-in wants each pod to have.
+        let mut arguments = ["--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount"]
+            .map(str::to_owned)
+            .to_vec();
+        if let Some(user) = recorded {
+            arguments.extend(audit::arguments(&place, user)?);
+        }
+        let purpose = Purpose { place, address: "127.0.0.1", names: &[], arguments: &arguments };
         Self::start_for(purpose, folder)
+    }
+
+    /// What the user has asked for whom the server records.
+    ///
+    /// # Errors
+    /// When the record cannot be read: the server was not [told](Self::start_recording) to keep one.
+    pub fn requests(&self) -> anyhow::Result<Vec<Request>> {
+        audit::requests(&self.place)
     }
 
     pub(crate) fn start_for(purpose: Purpose<'_>, folder: TempDir) -> anyhow::Result<Self> {

@@ -10,6 +10,7 @@
 //! knows none; there is no way out of the network, no load balancer and no controller for Ingress.
 
 mod api_server;
+mod audit;
 mod authority;
 mod machine;
 mod node;
@@ -17,4 +18,5 @@ mod place;
 mod programs;
 
 pub use api_server::ApiServer;
+pub use audit::Request;
 pub use node::{Node, load};
