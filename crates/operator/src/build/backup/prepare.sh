@@ -25,14 +25,16 @@ of_image=${of_image#*) }
 [ "${of_image%%.*}" = "$of_backup" ] ||
     fail "the backup $BACKUP is of PostgreSQL $of_backup and the image has $of_image: set spec.databases.builtin.image"
 pg_verifybackup --quiet --no-parse-wal --manifest-path="$from/backup_manifest" "$new"
-# The superuser gets the password of this platform; the Jobs of the claims give theirs to the other roles.
+# Passwords of the platform that was copied are none of this one's: the superuser gets its own, and the Jobs of the claims give
+# theirs to the other roles.
 pg_ctl --pgdata="$new" --silent --wait --timeout=86400 --log=/tmp/restore.log --options="-c listen_addresses='' \
     -c unix_socket_directories=/tmp -c hba_file=/config/pg_hba.conf" start ||
     fail "the backup $BACKUP cannot be recovered: $(tail -n 5 /tmp/restore.log)"
-psql --no-psqlrc --quiet --host=/tmp --username=postgres --dbname=postgres --set=ON_ERROR_STOP=1 <<'SQL'
+psql --no-psqlrc --quiet --tuples-only --host=/tmp --username=postgres --dbname=postgres --set=ON_ERROR_STOP=1 <<'SQL'
 SET log_min_error_statement = panic;
 \set password `cat /run/secrets/superuser/password`
 ALTER ROLE postgres PASSWORD :'password';
+SELECT format('ALTER ROLE %I PASSWORD NULL', rolname) FROM pg_roles WHERE rolcanlogin AND rolname <> 'postgres' \gexec
 SQL
 pg_ctl --pgdata="$new" --silent --wait stop
 mv "$new" "$PGDATA"
