@@ -97,13 +97,13 @@ impl Operator {
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
     }
 
-    /// Its resident memory now and the most that it had, in KiB.
+    /// Its resident memory, and what of that is not its program, in MiB.
     pub(crate) fn memory(&self) -> [u64; 2] {
         let id = self.process.as_ref().unwrap().id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        ["VmRSS:", "VmHWM:"].map(|name| {
+        ["VmRSS:", "RssAnon:"].map(|name| {
             let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+            line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
         })
     }
 
