@@ -10,10 +10,12 @@ mod claim;
 mod cloud_native_pg;
 mod condition;
 mod database;
+mod development;
 mod gateway;
 mod integrations;
 mod platform;
 mod routes;
+mod values;
 mod workload;
 
 pub use backup::{Backup, BackupStatus, Restore};
@@ -24,6 +26,7 @@ pub use claim::{
 pub use cloud_native_pg::{CloudNativePgCluster, CloudNativePgDatabases, ClusterStorage};
 pub use condition::{Conditions, State};
 pub use database::{BuiltinDatabases, Databases, DeletionPolicy, ExternalDatabases, Storage};
+pub use development::Development;
 pub use gateway::{CertificateIssuer, Gateway, Ingress, IssuerKind, ServiceType};
 pub use integrations::{Events, Nats, Payments, Stripe, Telemetry};
 pub use platform::{
@@ -31,6 +34,7 @@ pub use platform::{
     ServiceStatus,
 };
 pub use routes::{ParentRef, Routes};
+pub use values::values_schema;
 pub use workload::{Autoscaling, EnvironmentVariable, Workload};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

@@ -19,10 +19,10 @@ use k8s_openapi::api::apps::v1::Deployment;
 pub use backup::backup_name;
 pub use claim::{ClaimObjects, Server, claim_objects, teardown};
 pub use cloud_native_pg::{CloudNativePgObjects, cloud_native_pg_objects};
-pub use database::{SUPERUSER, server_name};
+pub use database::{SERVER, SUPERUSER, server_name};
 pub use gateway::url;
 pub use pod::{Bindings, SERVICE_SECRET};
-pub use rollout::{Migration, Progress, TEMPLATE, Turn};
+pub use rollout::{Lack, Migration, Progress, TEMPLATE, Turn};
 pub use routes::routes_asked_for;
 pub use scope::{INSTANCE, MANAGED_BY, MANAGER, NAME, NotStored, Scope, owner};
 
@@ -49,7 +49,7 @@ pub struct Observed {
     /// The Deployments that are there, by name.
     pub deployments: BTreeMap<String, Deployment>,
     /// What is wrong with the Secrets that the platform names, by component that needs it.
-    pub missing: BTreeMap<&'static str, String>,
+    pub missing: BTreeMap<&'static str, Lack>,
     /// A digest of the Secrets that a component reads at its start alone: a change of them rolls it out.
     pub read_at_start: BTreeMap<&'static str, String>,
 }

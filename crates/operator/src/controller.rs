@@ -3,6 +3,7 @@
 
 mod backup;
 mod claim;
+mod ingress;
 mod observe;
 mod platform;
 mod report;
@@ -11,6 +12,7 @@ mod routes;
 mod run;
 mod served;
 mod status;
+mod trouble;
 mod watch;
 
 use std::{collections::BTreeSet, sync::Arc};

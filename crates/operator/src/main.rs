@@ -41,6 +41,8 @@ enum Command {
     Crds,
     /// Print what the operator must be allowed to do, as YAML: a ClusterRole, and a Role of its own namespace.
     Rbac,
+    /// Print the schema of a platform's specification, as JSON: what the chart moviebooking-platform takes as values.
+    ValuesSchema,
 }
 
 fn main() -> ExitCode {
@@ -52,6 +54,12 @@ fn main() -> ExitCode {
                 serde_json::to_value(rbac::cluster_role()),
                 serde_json::to_value(rbac::role()),
             ]),
+            Some(Command::ValuesSchema) => print(
+                &api::values_schema()
+                    .and_then(|schema| serde_json::to_string_pretty(&schema))
+                    .map(|text| text + "\n")
+                    .map_err(unprintable)?,
+            ),
             None => Box::pin(serve(&cli)).await,
         }
     })
@@ -86,11 +94,19 @@ fn print_documents(documents: &[serde_json::Result<Value>]) -> Result<(), StartE
     let mut text =
         String::from("# Written by `moviebooking-operator`; `cargo xtask generate` writes it anew.\n");
     for document in documents {
-        let value = document.as_ref().map_err(|error| StartError::software(error.to_string()))?;
-        let yaml = serde_saphyr::to_string(value).map_err(|error| StartError::software(error.to_string()))?;
+        let value = document.as_ref().map_err(unprintable)?;
+        let yaml = serde_saphyr::to_string(value).map_err(unprintable)?;
         text.push_str("---\n");
         text.push_str(&yaml);
     }
+    print(&text)
+}
+
+fn unprintable(error: impl std::fmt::Display) -> StartError {
+    StartError::software(error.to_string())
+}
+
+fn print(text: &str) -> Result<(), StartError> {
     let written = std::io::stdout().write_all(text.as_bytes());
     written.map_err(|error| StartError::system(format!("cannot write to standard output: {error}")))
 }

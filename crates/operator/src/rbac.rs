@@ -25,13 +25,14 @@ pub fn cluster_role() -> ClusterRole {
             // Those that a platform names are read as well.
             rule("", &["secrets"], &objects),
             rule("", &["serviceaccounts", "services"], &unread),
-            rule("", &["pods"], &["list"]),
+            rule("", &["pods", "events"], &["list"]),
             rule("apps", &["deployments"], &lasting),
             rule("apps", &["statefulsets"], &objects),
             rule("batch", &["jobs", "cronjobs"], &unread),
             rule("policy", &["poddisruptionbudgets"], &lasting),
             rule("autoscaling", &["horizontalpodautoscalers"], &unread),
             rule("networking.k8s.io", &["networkpolicies", "ingresses"], &unread),
+            rule("networking.k8s.io", &["ingressclasses"], &["list"]),
             // Somebody else's Cluster is read as well.
             rule("gateway.networking.k8s.io", &["httproutes", "grpcroutes"], &unread),
             rule("postgresql.cnpg.io", &["clusters"], &objects),

@@ -6,6 +6,8 @@ use k8s_openapi::api::core::v1::{ResourceRequirements, Toleration};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Development;
+
 /// Settings of one workload: a service or the gateway.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -39,6 +41,9 @@ pub struct Workload {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub env: Vec<EnvironmentVariable>,
+    /// Have it run from an image of yours whose program can be replaced: for development alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub development: Option<Development>,
 }
 
 /// How many replicas there may be, and when there are more of them.

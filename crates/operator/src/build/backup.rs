@@ -13,7 +13,7 @@ use k8s_openapi::{
 
 use super::{
     database::{POSTGRES_USER, mount, server_name, superuser_password, variable},
-    pod::{container_security, pod_security, pull_policy, pull_secrets, quantities},
+    pod::{LAST_WORDS, container_security, pod_security, pull_policy, pull_secrets, quantities},
     scope::{Scope, labels},
 };
 use crate::api::{BuiltinDatabases, Restore};
@@ -65,7 +65,7 @@ pub(super) fn cron_job(scope: &Scope<'_>) -> Option<CronJob> {
         ]),
         resources: Some(quantities(&[("cpu", "50m"), ("memory", "64Mi")], &[("memory", "256Mi")])),
         security_context: Some(container_security()),
-        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        termination_message_policy: Some(LAST_WORDS.to_owned()),
         volume_mounts: Some(vec![mount(BACKUP, FOLDER)]),
         ..Container::default()
     };
@@ -119,7 +119,7 @@ pub(super) fn prepare(builtin: &BuiltinDatabases, server: &Container) -> Contain
         image_pull_policy: server.image_pull_policy.clone(),
         resources: server.resources.clone(),
         security_context: server.security_context.clone(),
-        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        termination_message_policy: server.termination_message_policy.clone(),
         volume_mounts: Some(mounts),
         ..Container::default()
     }

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
     database::{POSTGRES_USER, SERVER, SETUP, credentials, mount, secret_file, superuser_password, variable},
-    pod::{container_security, pod_security, quantities},
+    pod::{LAST_WORDS, container_security, pod_security, quantities},
     rollout::digest,
     scope::{claim_metadata, labels},
 };
@@ -105,6 +105,7 @@ fn template(
         ]),
         resources: Some(quantities(&[("cpu", "10m"), ("memory", "32Mi")], &[("memory", "64Mi")])),
         security_context: Some(container_security()),
+        termination_message_policy: Some(LAST_WORDS.to_owned()),
         volume_mounts: (!mounts.is_empty()).then_some(mounts),
         ..Container::default()
     };

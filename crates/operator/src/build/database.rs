@@ -18,7 +18,7 @@ use k8s_openapi::{
 
 use super::{
     backup, cloud_native_pg,
-    pod::{container_security, pod_security, pull_policy, pull_secrets, quantities},
+    pod::{LAST_WORDS, container_security, pod_security, pull_policy, pull_secrets, quantities},
     scope::{Scope, claim_metadata, labels},
 };
 use crate::{
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// The server of a platform, as a part of its objects' names.
-pub(super) const SERVER: &str = "postgresql";
+pub const SERVER: &str = "postgresql";
 /// The Secret of its superuser, behind the server's name.
 pub const SUPERUSER: &str = "superuser";
 /// The port of PostgreSQL.
@@ -218,6 +218,7 @@ fn server_pod(scope: &Scope<'_>, builtin: &BuiltinDatabases) -> PodSpec {
                 quantities(&[("cpu", "100m"), ("memory", "256Mi")], &[("memory", "1Gi")])
             })),
             security_context: Some(container_security()),
+            termination_message_policy: Some(LAST_WORDS.to_owned()),
             volume_mounts: Some(vec![
                 mount("data", "/var/lib/postgresql/data"),
                 mount("run", "/var/run/postgresql"),

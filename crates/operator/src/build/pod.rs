@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::core::v1::{
-        Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction, KeyToPath, Lifecycle,
-        LifecycleHandler, LocalObjectReference, PodSecurityContext, PodSpec, Probe, ResourceRequirements,
-        SeccompProfile, SecretKeySelector, SecretVolumeSource, SecurityContext, SleepAction,
-        TopologySpreadConstraint, Volume, VolumeMount,
+        Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction,
+        KeyToPath, Lifecycle, LifecycleHandler, LocalObjectReference, PodSecurityContext, PodSpec, Probe,
+        ResourceRequirements, SeccompProfile, SecretKeySelector, SecretVolumeSource, SecurityContext,
+        SleepAction, TopologySpreadConstraint, Volume, VolumeMount,
     },
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
@@ -25,6 +25,12 @@ const LINGER_SECONDS: i64 = 10;
 /// How long a process may take until the requests under way are answered, as it says itself, and some more.
 const DRAIN_SECONDS: i64 = 25;
 
+/// The status of a pod has the end of the log of a process that has failed: what the platform's status repeats.
+pub(super) const LAST_WORDS: &str = "FallbackToLogsOnError";
+
+/// The folder for newer programs of a service that somebody works on, and the volume's name.
+const DEVELOPMENT: &str = "development";
+
 /// Where the secrets of a process are.
 const SECRETS: &str = "/run/secrets";
 
@@ -41,7 +47,15 @@ pub(super) fn of_component(scope: &Scope<'_>, component: &Component, bindings: &
     let mut container = container(component.name, scope);
     container.env = Some(environment(scope, component, bindings));
     container.ports = Some(vec![port("serving", component.port), port("metrics", METRICS_PORT)]);
-    container.volume_mounts = Some(secrets.iter().map(SecretFiles::mount).collect());
+    let mut mounts: Vec<_> = secrets.iter().map(SecretFiles::mount).collect();
+    let mut volumes: Vec<_> = secrets.into_iter().map(SecretFiles::volume).collect();
+    if workload.development.is_some() {
+        let name = DEVELOPMENT.to_owned();
+        mounts.push(VolumeMount { name, mount_path: format!("/{DEVELOPMENT}"), ..VolumeMount::default() });
+        let (name, empty_dir) = (DEVELOPMENT.to_owned(), Some(EmptyDirVolumeSource::default()));
+        volumes.push(Volume { name, empty_dir, ..Volume::default() });
+    }
+    container.volume_mounts = Some(mounts);
     container.resources = Some(workload.resources.unwrap_or_else(|| resources(component)));
     container.startup_probe = Some(probe("/healthz", 1, 120));
     container.readiness_probe = Some(probe("/readyz", 2, 2));
@@ -52,7 +66,7 @@ pub(super) fn of_component(scope: &Scope<'_>, component: &Component, bindings: &
     };
     container.lifecycle = Some(Lifecycle { pre_stop: Some(linger), ..Lifecycle::default() });
     PodSpec {
-        volumes: Some(secrets.into_iter().map(SecretFiles::volume).collect()),
+        volumes: Some(volumes),
         termination_grace_period_seconds: Some(LINGER_SECONDS + DRAIN_SECONDS),
         topology_spread_constraints: Some(
             ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
@@ -143,6 +157,7 @@ fn container(name: &str, scope: &Scope<'_>) -> Container {
         image: Some(scope.image(name)),
         image_pull_policy: Some(pull_policy(scope).to_owned()),
         security_context: Some(container_security()),
+        termination_message_policy: Some(LAST_WORDS.to_owned()),
         ..Container::default()
     }
 }

@@ -55,13 +55,22 @@ pub struct Progress {
     pub turn: Turn,
 }
 
+/// What is wrong with a Secret that a platform names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// One word for it.
+    pub reason: &'static str,
+    /// What it is, and what to do.
+    pub message: String,
+}
+
 /// What a component waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// Its databases.
     Database(String),
-    /// A Secret that a person is to make.
-    Secret(String),
+    /// A Secret that a person is to make or correct.
+    Secret(Lack),
     /// Its migration.
     Migrating,
     /// Somebody to look at its migration, which has failed.

@@ -84,7 +84,10 @@ impl<'a> Scope<'a> {
 
     /// The image of a component.
     pub fn image(&self, component: &str) -> String {
-        format!("{}/{component}:{}", self.spec.images.repository, self.spec.version)
+        match self.workload(component).development {
+            Some(development) => development.image,
+            None => format!("{}/{component}:{}", self.spec.images.repository, self.spec.version),
+        }
     }
 }
 

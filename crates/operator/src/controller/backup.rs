@@ -92,6 +92,6 @@ fn completion(job: &Job) -> Option<k8s_openapi::apimachinery::pkg::apis::meta::v
 /// What is wrong with a Job's pods.
 async fn trouble(client: &Client, scope: &Scope<'_>, job: &str) -> Result<Option<String>, kube::Error> {
     let selector = format!("batch.kubernetes.io/job-name={job}");
-    let troubles = observe::troubles(client, scope.namespace, &selector).await?;
-    Ok(troubles.into_values().next())
+    let troubles = observe::troubles(client, scope.namespace, &selector, |name| name == job).await?;
+    Ok(troubles.into_values().next().map(|trouble| trouble.to_string()))
 }

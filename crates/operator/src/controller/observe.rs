@@ -5,18 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::Job,
-    core::v1::{Pod, Secret},
+    core::v1::{Event, Pod, Secret},
 };
-use kube::{Api, Client, ResourceExt as _, api::ListParams};
+use kube::{Api, Client, ResourceExt, api::ListParams};
 use rand::Rng as _;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use super::ReconcileError;
+use super::{
+    ReconcileError,
+    trouble::{self, Trouble},
+};
 use crate::{
     api::{DatabaseClaim, MovieBookingPlatformSpec},
     apply::Live,
-    build::{Claimed, INSTANCE, Migration, NAME, Observed, SERVICE_SECRET, SUPERUSER, Scope, server_name},
+    build::{
+        Claimed, INSTANCE, Lack, Migration, NAME, Observed, SERVICE_SECRET, SUPERUSER, Scope, server_name,
+    },
     foreign::Foreign,
     graph::{BANK, COMPONENTS, PAYMENTS},
     object::Key,
@@ -65,13 +70,7 @@ pub(super) async fn platform(
     }
     for NamedSecret { components, name, keys } in named_secrets(scope.spec) {
         let secret = secrets.get_opt(&name).await?;
-        let lacks = match &secret {
-            None => Some(format!("there is no Secret {name}: make one with {}", keys.join(" and "))),
-            Some(secret) => keys
-                .iter()
-                .find(|&&key| secret.data.as_ref().is_none_or(|data| !data.contains_key(key)))
-                .map(|key| format!("the Secret {name} has no key {key}: add it")),
-        };
+        let lacks = lacks(&name, keys, secret.as_ref());
         let digest =
             hex::encode(&Sha256::digest(serde_json::to_vec(&secret.map(|secret| secret.data))?)[..8]);
         for component in components {
@@ -112,6 +111,30 @@ pub(super) fn named_secrets(spec: &MovieBookingPlatformSpec) -> Vec<NamedSecret>
     }
     named
 }
+
+/// What is wrong with a Secret that is to have these keys.
+fn lacks(name: &str, keys: &[&str], secret: Option<&Secret>) -> Option<Lack> {
+    let missing = |message| Some(Lack { reason: "SecretMissing", message });
+    let Some(secret) = secret else {
+        return missing(format!("there is no Secret {name}: make one with {}", keys.join(" and ")));
+    };
+    let value = |key: &str| secret.data.as_ref()?.get(key);
+    if let Some(key) = keys.iter().find(|key| value(key).is_none()) {
+        return missing(format!("the Secret {name} has no key {key}: add it"));
+    }
+    STRIPE_KEYS.iter().find_map(|(key, prefixes)| {
+        let of_stripe = keys.contains(key).then(|| value(key)).flatten()?;
+        let begins_right = prefixes.iter().any(|prefix| of_stripe.0.starts_with(prefix.as_bytes()));
+        let prefixes: Vec<_> = prefixes.iter().map(|prefix| format!("{prefix}…")).collect();
+        let prefixes = prefixes.join(" or ");
+        let message =
+            format!("the key {key} of the Secret {name} is not what Stripe has made: use {prefixes}");
+        (!begins_right).then_some(Lack { reason: "SecretInvalid", message })
+    })
+}
+
+/// How the values in Stripe's Secret begin.
+const STRIPE_KEYS: [(&str, &[&str]); 2] = [("key", &["sk_", "rk_"]), ("webhook-secret", &["whsec_"])];
 
 /// The value of a key of a Secret, if there is such a Secret and it has that.
 pub(super) async fn value(
@@ -163,8 +186,8 @@ pub(super) fn migration(job: &Job) -> Migration {
     }
 }
 
-/// What is wrong with pods of `instance`: the first reason of each, by the value of `app.kubernetes.io/name` or, of a Job's
-/// pods, the name of the Job.
+/// What is wrong with the pods that `selector` finds: of each the first, by the value of `app.kubernetes.io/name` or, of a
+/// Job's pods, the name of the Job; and what keeps those objects that `makes_pods` takes from having any, by name.
 ///
 /// # Errors
 /// When the API server does not answer as it should.
@@ -172,15 +195,26 @@ pub(super) async fn troubles(
     client: &Client,
     namespace: &str,
     selector: &str,
-) -> Result<BTreeMap<String, String>, kube::Error> {
+    makes_pods: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Trouble>, kube::Error> {
     let pods = Api::<Pod>::namespaced(client.clone(), namespace);
     let pods = pods.list(&ListParams::default().labels(selector)).await?;
     let mut troubles = BTreeMap::new();
-    for pod in pods {
+    for pod in &pods {
         let labels = pod.labels();
         let whose = labels.get("batch.kubernetes.io/job-name").or_else(|| labels.get(NAME)).cloned();
-        if let (Some(whose), Some(trouble)) = (whose, trouble(&pod)) {
+        if let (Some(whose), Some(trouble)) = (whose, trouble::of_pod(pod)) {
             troubles.entry(whose).or_insert(trouble);
+        }
+    }
+    // Deployments say it themselves.
+    let have_pods: BTreeSet<&String> =
+        pods.iter().flat_map(ResourceExt::owner_references).map(|owner| &owner.name).collect();
+    let events = Api::<Event>::namespaced(client.clone(), namespace);
+    for event in events.list(&ListParams::default().fields("reason=FailedCreate")).await? {
+        let whose = event.involved_object.name.clone().unwrap_or_default();
+        if makes_pods(&whose) && !have_pods.contains(&whose) {
+            troubles.insert(whose, trouble::of_event(&event));
         }
     }
     Ok(troubles)
@@ -189,40 +223,4 @@ pub(super) async fn troubles(
 /// The label selector of a platform's pods.
 pub(super) fn pods_of(instance: &str) -> String {
     format!("{INSTANCE}={instance}")
-}
-
-/// Why a pod does not run.
-fn trouble(pod: &Pod) -> Option<String> {
-    let status = pod.status.as_ref()?;
-    let harmless: BTreeSet<&str> = ["ContainerCreating", "PodInitializing"].into();
-    let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
-    for container in containers {
-        let state = container.state.as_ref()?;
-        if let Some(waiting) = &state.waiting
-            && let Some(reason) = waiting.reason.as_deref().filter(|reason| !harmless.contains(reason))
-        {
-            return Some(with_message(reason, waiting.message.as_deref()));
-        }
-        if let Some(ended) = state.terminated.as_ref().filter(|ended| ended.exit_code != 0) {
-            let reason =
-                format!("{} (exit code {})", ended.reason.as_deref().unwrap_or("Error"), ended.exit_code);
-            return Some(with_message(&reason, ended.message.as_deref()));
-        }
-    }
-    let unscheduled = status
-        .conditions
-        .iter()
-        .flatten()
-        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")?;
-    Some(with_message(
-        unscheduled.reason.as_deref().unwrap_or("Unschedulable"),
-        unscheduled.message.as_deref(),
-    ))
-}
-
-fn with_message(reason: &str, message: Option<&str>) -> String {
-    match message {
-        Some(message) if !message.is_empty() => format!("{reason}: {}", message.trim()),
-        _ => reason.to_owned(),
-    }
 }

@@ -11,7 +11,7 @@ use kube::{
 use serde_json::json;
 
 use super::{
-    Context, ReconcileError, backup, observe,
+    Context, ReconcileError, backup, ingress, observe,
     report::{self, Reported},
     retry::some,
     routes,
@@ -92,14 +92,19 @@ async fn look(platform: &MovieBookingPlatform, context: &Context) -> Result<Acti
     let troubles = if is_settled {
         Default::default()
     } else {
-        observe::troubles(client, scope.namespace, &observe::pods_of(scope.name)).await?
+        let migrates = |name: &str| plan.objects.iter().any(|object| object.name == name);
+        observe::troubles(client, scope.namespace, &observe::pods_of(scope.name), migrates).await?
     };
     let before = platform.status.as_ref().and_then(|status| status.backup.as_ref());
     let backup = backup::look(client, &scope, &live, before).await?;
     let is_settled = is_settled && backup.as_ref().is_none_or(|backup| !backup.is_under_way);
+    let ingress = ingress::accepted(client, &scope).await?;
+    // IngressClasses are not watched.
+    let is_settled = is_settled && ingress.as_ref().is_none_or(|ingress| ingress.holds == Some(true));
     let seen = Seen {
         troubles,
         refused: errors.first().map(ToString::to_string),
+        ingress,
         routes: routes::accepted(&scope, &live, &served),
         backup,
     };

@@ -41,5 +41,6 @@ fn news<'a>(before: &'a [Condition], after: &'a [Condition]) -> impl Iterator<It
 }
 
 fn is_failure(reason: &str) -> bool {
-    ["Failed", "Invalid", "Missing", "Refused"].iter().any(|end| reason.ends_with(end))
+    let ends = ["Failed", "Invalid", "Missing", "Refused", "Exceeded", "Unschedulable"];
+    ends.iter().any(|end| reason.ends_with(end))
 }

@@ -4,19 +4,26 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::backup;
+use super::{
+    backup,
+    trouble::{self, Trouble},
+};
 use crate::{
     api::{Conditions, MovieBookingPlatform, MovieBookingPlatformStatus, ServiceStatus, State},
-    build::{Plan, Scope, Turn, url},
+    build::{Plan, Progress, Scope, Turn, url},
 };
 
+/// What is wrong with pods, by component or Job.
+pub(super) type Troubles = BTreeMap<String, Trouble>;
+
 /// What was seen of the cluster beside the plan.
-#[derive(Default)]
 pub(super) struct Seen {
-    /// What is wrong with pods, by component or Job.
-    pub(super) troubles: BTreeMap<String, String>,
+    /// What is wrong with pods.
+    pub(super) troubles: Troubles,
     /// What could not be applied.
     pub(super) refused: Option<String>,
+    /// Whether anybody serves the platform's Ingress, where it has one.
+    pub(super) ingress: Option<State>,
     /// Whether the Gateway takes the platform's routes, where it has any.
     pub(super) routes: Option<State>,
     /// Its backups, where it has any.
@@ -41,16 +48,20 @@ pub(super) fn of(
             version: progress.version.clone(),
             replicas: progress.replicas,
             ready_replicas: progress.ready,
-            message: message(scope, name, progress.ready, progress.replicas, &progress.turn, &seen.troubles),
+            message: message(scope, name, progress, &seen.troubles),
         })
         .collect();
     let databases = databases(plan);
-    let migrations = migrations(plan, &services);
-    let rollout = rollout(plan, &services);
+    let migrations = migrations(scope, plan, &services, &seen.troubles);
+    let rollout = rollout(plan, &services, &seen.troubles);
     let ready = match &seen.refused {
+        Some(why) if why.contains("exceeded quota") => {
+            State::fails("QuotaExceeded", format!("{why}: raise the namespace's quota"))
+        }
         Some(why) => State::fails("ApplyFailed", why),
         None => [&databases, &migrations, &rollout]
             .into_iter()
+            .chain(&seen.ingress)
             .chain(&seen.routes)
             .find(|state| state.holds != Some(true))
             .cloned()
@@ -60,6 +71,9 @@ pub(super) fn of(
     conditions.set("DatabasesReady", &databases);
     conditions.set("MigrationsComplete", &migrations);
     conditions.set("RolloutComplete", &rollout);
+    if let Some(ingress) = &seen.ingress {
+        conditions.set("IngressAccepted", ingress);
+    }
     if let Some(routes) = &seen.routes {
         conditions.set("RoutesAccepted", routes);
     }
@@ -113,13 +127,19 @@ fn databases(plan: &Plan) -> State {
     }
 }
 
-fn migrations(plan: &Plan, services: &[ServiceStatus]) -> State {
+fn migrations(scope: &Scope<'_>, plan: &Plan, services: &[ServiceStatus], troubles: &Troubles) -> State {
     let turns = || plan.progress.iter().map(|(_, progress)| &progress.turn).zip(services);
-    let say = |service: &ServiceStatus| {
-        format!("{}: {}", service.name, service.message.as_deref().unwrap_or_default())
-    };
     if let Some((_, failed)) = turns().find(|(turn, _)| matches!(turn, Turn::MigrationFailed(_))) {
         return State::fails("MigrationFailed", say(failed));
+    }
+    // Those with a trouble first: it tells more than that another one is not done.
+    let of =
+        |service: &ServiceStatus| of_migration(scope, &service.name, troubles).map(|(_, trouble)| trouble);
+    let running = || turns().filter(|(turn, _)| matches!(turn, Turn::Migrating));
+    if let Some((service, trouble)) =
+        running().find_map(|(_, service)| of(service).map(|trouble| (service, trouble)))
+    {
+        return State::fails(trouble.reason.unwrap_or("MigrationFailed"), say(service));
     }
     match turns().find(|(turn, _)| matches!(turn, Turn::Migrating | Turn::Database(_))) {
         Some((_, running)) => State::fails("Migrating", say(running)),
@@ -127,51 +147,89 @@ fn migrations(plan: &Plan, services: &[ServiceStatus]) -> State {
     }
 }
 
-fn rollout(plan: &Plan, services: &[ServiceStatus]) -> State {
+fn rollout(plan: &Plan, services: &[ServiceStatus], troubles: &Troubles) -> State {
     let turns = || plan.progress.iter().map(|(_, progress)| &progress.turn).zip(services);
-    let say = |service: &ServiceStatus| {
-        format!("{}: {}", service.name, service.message.as_deref().unwrap_or_default())
-    };
-    if let Some((_, failed)) = turns().find(|(turn, _)| matches!(turn, Turn::RolloutFailed(_))) {
-        return State::fails("RolloutFailed", say(failed));
+    let of = |service: &ServiceStatus| troubles.get(&service.name);
+    if let Some((turn, failed)) = turns().find(|(turn, _)| matches!(turn, Turn::RolloutFailed(_))) {
+        let of_pods = of(failed).and_then(|trouble| trouble.reason);
+        return State::fails(of_pods.unwrap_or(reason_of(turn)), say(failed));
     }
-    if let Some((_, waits)) = turns().find(|(turn, _)| matches!(turn, Turn::Secret(_))) {
-        return State::fails("SecretMissing", say(waits));
+    for (turn, waits) in turns() {
+        if let Turn::Secret(lack) = turn {
+            return State::fails(lack.reason, say(waits));
+        }
     }
     match turns().find(|(turn, _)| !matches!(turn, Turn::Done)) {
+        Some((Turn::RollingOut, next)) => {
+            let reason = of(next).map(|trouble| trouble.reason.unwrap_or("ProcessFailed"));
+            State::fails(reason.unwrap_or("RollingOut"), say(next))
+        }
         Some((_, next)) => State::fails("RollingOut", say(next)),
         None => State::holds("Complete", "all services are rolled out"),
     }
 }
 
-/// What a component waits for, in words.
-fn message(
+/// Why a roll-out has failed, by what its Deployment says.
+fn reason_of(turn: &Turn) -> &'static str {
+    match turn {
+        Turn::RolloutFailed(why) => trouble::unmade("", "", why).reason.unwrap_or("RolloutFailed"),
+        _ => "RolloutFailed",
+    }
+}
+
+fn say(service: &ServiceStatus) -> String {
+    format!("{}: {}", service.name, service.message.as_deref().unwrap_or_default())
+}
+
+/// The Job of a service's migration that is in trouble, and the trouble.
+fn of_migration<'a>(
     scope: &Scope<'_>,
-    name: &str,
-    ready: i32,
-    replicas: i32,
-    turn: &Turn,
-    troubles: &BTreeMap<String, String>,
-) -> Option<String> {
-    let job = scope.object_name(&format!("{name}-migrate-"));
-    let of_job = troubles.iter().find(|(whose, _)| whose.starts_with(&job)).map(|(_, trouble)| trouble);
-    let of_pods = troubles.get(name);
-    let add = |text: String, trouble: Option<&String>| match trouble {
+    service: &str,
+    troubles: &'a Troubles,
+) -> Option<(&'a String, &'a Trouble)> {
+    let jobs = scope.object_name(&format!("{service}-migrate-"));
+    troubles.iter().find(|(whose, _)| whose.starts_with(&jobs))
+}
+
+/// What a component waits for, in words.
+fn message(scope: &Scope<'_>, name: &str, progress: &Progress, troubles: &Troubles) -> Option<String> {
+    let of_job = of_migration(scope, name, troubles);
+    let add = |text: String, trouble: Option<&Trouble>| match trouble {
         Some(trouble) => format!("{text}: {trouble}"),
         None => text,
     };
-    Some(match turn {
+    let of_pods = troubles.get(name);
+    Some(match &progress.turn {
         Turn::Done => return None,
-        Turn::Database(message) | Turn::Secret(message) => message.clone(),
-        Turn::Migrating => add("its databases are being migrated".to_owned(), of_job),
-        Turn::MigrationFailed(why) => add(
-            format!(
+        Turn::Database(message) => message.clone(),
+        Turn::Secret(lack) => lack.message.clone(),
+        Turn::Migrating => match of_job {
+            Some((job, trouble)) if trouble.reason.is_none() => {
+                format!(
+                    "the migration fails and is tried again: {trouble}; the version before goes on; `kubectl logs job/{job}` tells more"
+                )
+            }
+            _ => add("its databases are being migrated".to_owned(), of_job.map(|(_, trouble)| trouble)),
+        },
+        Turn::MigrationFailed(why) => {
+            let job = scope.object_name(&format!("{name}-migrate-"));
+            let text = format!(
                 "the migration has failed ({why}); the version before goes on; see the logs of the Job {job}…, and delete it to try again"
-            ),
-            of_job,
-        ),
+            );
+            add(text, of_job.map(|(_, trouble)| trouble))
+        }
         Turn::After(before) => format!("waits for {before}"),
-        Turn::RollingOut => add(format!("{ready} of {replicas} replicas are ready"), of_pods),
-        Turn::RolloutFailed(why) => add(format!("new pods do not become ready ({why})"), of_pods),
+        Turn::RollingOut => {
+            add(format!("{} of {} replicas are ready", progress.ready, progress.replicas), of_pods)
+        }
+        Turn::RolloutFailed(why) => {
+            let deployment = scope.object_name(name);
+            let why = if reason_of(&progress.turn) == "RolloutFailed" {
+                why.clone()
+            } else {
+                trouble::unmade("Deployment", &deployment, why).to_string()
+            };
+            add(format!("new pods do not become ready ({why})"), of_pods)
+        }
     })
 }

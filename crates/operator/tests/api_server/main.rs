@@ -26,6 +26,8 @@ mod scale;
 #[cfg(test)]
 mod suspending;
 #[cfg(test)]
+mod telling;
+#[cfg(test)]
 mod upgrading;
 #[cfg(test)]
 mod world;

@@ -53,18 +53,3 @@ async fn a_migration_that_fails_stops_the_upgrade_and_a_reverted_version_goes_on
     let found = images().await;
     assert!(found.iter().all(|image| image.ends_with(":0.1.0")), "{found:?}");
 }
-
-#[tokio::test]
-async fn a_provider_secret_that_is_missing_is_named() {
-    let world = World::shared().await;
-    let spec = json!({ "version": "0.1.0", "payments": { "stripe": { "secretName": "stripe" } } });
-    world.write(&spec).await.unwrap();
-    world
-        .working_until("waiting for the Secret", |platform| {
-            condition(platform, "Ready").is_some_and(|(_, reason, message)| {
-                reason == "SecretMissing"
-                    && message.contains("there is no Secret stripe: make one with key and webhook-secret")
-            })
-        })
-        .await;
-}

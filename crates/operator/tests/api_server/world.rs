@@ -14,6 +14,7 @@ use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     batch::v1::{Job, JobStatus},
     core::v1::Namespace,
+    networking::v1::IngressClass,
     rbac::v1::{ClusterRoleBinding, RoleBinding},
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -298,6 +299,12 @@ pub(crate) async fn install(client: &Client) {
     admit(client).await;
     let params = PostParams::default();
     make_namespace(client, SYSTEM).await;
+    let class: IngressClass = serde_json::from_value(json!({
+        "metadata": { "name": "proxy", "annotations": { "ingressclass.kubernetes.io/is-default-class": "true" } },
+        "spec": { "controller": "example.com/proxy" },
+    }))
+    .unwrap();
+    Api::all(client.clone()).create(&params, &class).await.unwrap();
     let subject = json!([{ "kind": "ServiceAccount", "name": "moviebooking-operator", "namespace": SYSTEM }]);
     let binding = |kind: &str| {
         json!({

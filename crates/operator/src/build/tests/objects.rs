@@ -152,6 +152,24 @@ fn every_pod_keeps_to_the_restricted_level_and_has_no_token() {
 }
 
 #[test]
+fn a_service_that_somebody_works_on_has_an_image_and_a_folder_of_its_own() {
+    let image = "registry.example/me/users:mine";
+    let spec = json!({ "version": "0.1.0", "services": { "users": { "development": { "image": image } } } });
+    let (_, plan) = converged(&platform(spec), databases_ready());
+    for (name, deployment) in all::<Deployment>(&plan) {
+        let pod = deployment.spec.unwrap().template.spec.unwrap();
+        let writable = pod.volumes.iter().flatten().filter(|volume| volume.empty_dir.is_some()).count();
+        let is_users = name == "cinema-users";
+        assert_eq!(writable, usize::from(is_users), "{name}");
+        assert_eq!(pod.containers[0].image.as_deref() == Some(image), is_users, "{name}");
+        let mounts = pod.containers[0].volume_mounts.iter().flatten();
+        let has_folder =
+            mounts.into_iter().any(|mount| mount.mount_path == "/development" && mount.read_only.is_none());
+        assert_eq!(has_folder, is_users, "{name}");
+    }
+}
+
+#[test]
 fn no_secret_is_anywhere_but_in_secrets() {
     let (_, plan) = converged(&platform(json!({ "version": "0.1.0" })), databases_ready());
     let observed = databases_ready();

@@ -57,20 +57,20 @@ pub(super) async fn on_server(
     let state = match job.as_ref().map(observe::migration) {
         Some(Migration::Complete) => State::holds("Bound", "role and database are made"),
         Some(Migration::Failed(why)) => {
-            let trouble = trouble(context, &namespace, &of_job).await?;
+            let trouble = trouble(context, &namespace, &of_job, &setup).await?;
             let message = format!(
                 "role and database cannot be made ({why}){trouble}; see the logs of the Job {setup}, and delete it to try again"
             );
             State::fails("SetupFailed", message)
         }
         Some(Migration::Running) => {
-            let trouble = trouble(context, &namespace, &of_job).await?;
+            let trouble = trouble(context, &namespace, &of_job, &setup).await?;
             State::fails("SettingUp", format!("role and database are being made{trouble}"))
         }
         None if is_up => State::fails("SettingUp", "role and database are being made"),
         None => {
             let of_server = format!("statefulset.kubernetes.io/pod-name={server}-0");
-            let trouble = trouble(context, &namespace, &of_server).await?;
+            let trouble = trouble(context, &namespace, &of_server, server).await?;
             State::fails("ServerNotReady", format!("the server {server} is not ready{trouble}"))
         }
     };
@@ -83,8 +83,13 @@ pub(super) async fn on_server(
     })
 }
 
-/// What is wrong with the pods that a selector finds, after a colon.
-async fn trouble(context: &Context, namespace: &str, selector: &str) -> Result<String, kube::Error> {
-    let troubles = observe::troubles(&context.client, namespace, selector).await?;
+/// What is wrong with the pods that a selector finds and an object makes, after a colon.
+async fn trouble(
+    context: &Context,
+    namespace: &str,
+    selector: &str,
+    maker: &str,
+) -> Result<String, kube::Error> {
+    let troubles = observe::troubles(&context.client, namespace, selector, |name| name == maker).await?;
     Ok(troubles.into_values().next().map(|trouble| format!(": {trouble}")).unwrap_or_default())
 }

@@ -138,6 +138,12 @@ fn of_services() -> Vec<Case> {
     let mut cases = vec![
         case("services", json!({ "bank": {} }), "services: use the names users, movies"),
         case("services.*.replicas", json!(0), "spec.services.users.replicas"),
+        case("services.*.development", json!({}), "image: Required value"),
+        case(
+            "services.*.development.image",
+            json!("registry.example/me/users"),
+            "image: use a name with a tag, such as registry.example/me/users:mine",
+        ),
         case(
             "services.*",
             json!({ "replicas": 1, "autoscaling": { "maxReplicas": 2 } }),
