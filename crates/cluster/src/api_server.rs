@@ -22,6 +22,9 @@ use crate::{
 /// How long the server may take until it answers.
 const READY_BOUND: Duration = Duration::from_secs(90);
 
+/// The context in its kubeconfigs, by which Tilt knows that it is no cluster of anybody else.
+const CONTEXT: &str = "moviebooking-node";
+
 /// The certificate of the cluster's authority, in the folder.
 pub(crate) const AUTHORITY: &str = "authority.crt";
 /// What the tokens of service accounts are signed with.
@@ -167,8 +170,8 @@ impl ApiServer {
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
-            "current-context": "test",
-            "clusters": [{"name": "test", "cluster": {
+            "current-context": CONTEXT,
+            "clusters": [{"name": CONTEXT, "cluster": {
                 "server": self.url,
                 "certificate-authority-data": STANDARD.encode(self.authority.certificate()),
             }}],
@@ -176,7 +179,7 @@ impl ApiServer {
                 "client-certificate-data": STANDARD.encode(&identity.certificate),
                 "client-key-data": STANDARD.encode(&identity.key),
             }}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": user}}],
+            "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": user}}],
         });
         self.place.write(&format!("{name}.kubeconfig"), &format!("{config:#}"))
     }

@@ -24,6 +24,9 @@ use signal_hook::{
 /// Tells a command which cluster it runs beside: its folder.
 const CLUSTER: &str = "MOVIEBOOKING_TEST_CLUSTER";
 
+/// Names the folder of the cluster's programs.
+const PROGRAMS: &str = "MOVIEBOOKING_TEST_KUBE_BIN";
+
 /// A Kubernetes of one node on this machine, in a network of its own, for tests and development
 #[derive(Parser)]
 #[command(name = "cargo xtask cluster", bin_name = "cargo xtask cluster")]
@@ -129,9 +132,17 @@ fn beside(archives: &[PathBuf], words: &[OsString]) -> anyhow::Result<ExitCode> 
     let node = start(archives)?;
     let mut command: Command = node.beside(&program)?;
     command.args(arguments).env("KUBECONFIG", node.kubeconfig()).env(CLUSTER, node.folder());
+    command.env("PATH", with_kubectl()?);
     let status = command.status().with_context(|| format!("cannot start {}", program.display()))?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Where programs are found, `kubectl` of the cluster's version among them.
+fn with_kubectl() -> anyhow::Result<OsString> {
+    let folders = [PROGRAMS, "PATH"].map(|name| std::env::var_os(name).unwrap_or_default());
+    let folders = folders.iter().flat_map(std::env::split_paths);
+    std::env::join_paths(folders).context("a folder of PATH has a name that cannot be in it")
 }
 
 fn start(archives: &[PathBuf]) -> anyhow::Result<Node> {

@@ -10,7 +10,7 @@ use crate::command;
 use crate::images;
 use crate::steps::Step;
 use crate::test_images;
-use crate::tools::{self, Cache, ClusterPart, GoProgram};
+use crate::tools::{self, Cache, ClusterPart, GoProgram, RootFs};
 use crate::workspace::Workspace;
 
 /// Any part of a cluster: the variable and its value are the same for all.
@@ -42,9 +42,11 @@ pub(crate) fn test(workspace: &Workspace, cache: &Cache) -> anyhow::Result<()> {
 }
 
 /// The program that starts clusters.
-fn program(workspace: &Workspace, cache: &Cache) -> Command {
+pub(crate) fn program(workspace: &Workspace, cache: &Cache) -> Command {
     let mut program = Command::new(workspace.target.join("debug/moviebooking-cluster"));
     program.arg("--state").arg(workspace.target.join("cluster")).env(PART.variable(), PART.value(cache));
+    // For the Tiltfile.
+    program.env("MOVIEBOOKING_DEVELOPMENT_ROOT", RootFs::Development.path(cache));
     program
 }
 

@@ -23,7 +23,7 @@ enum Source {
 }
 
 /// Later ones are made of earlier ones.
-const FILES: [Generated; 5] = [
+const FILES: [Generated; 6] = [
     Generated { path: "openapi.json", source: Source::Program("openapi", &[]) },
     Generated { path: "docs/events.md", source: Source::Program("event-catalogue", &[]) },
     Generated {
@@ -33,6 +33,10 @@ const FILES: [Generated; 5] = [
     Generated {
         path: "charts/moviebooking/files/rbac.yaml",
         source: Source::Program("moviebooking-operator", &["rbac"]),
+    },
+    Generated {
+        path: "charts/moviebooking-platform/values.schema.json",
+        source: Source::Program("moviebooking-operator", &["values-schema"]),
     },
     Generated { path: "manifests/operator.yaml", source: Source::Chart },
 ];
@@ -51,7 +55,7 @@ pub(crate) fn check(workspace: &Workspace, cache: &Cache) -> anyhow::Result<()> 
         }
         println!("{path} is up to date");
     }
-    command::run(helm(workspace, cache).args(["lint", "--strict", "--quiet", CHART]))
+    command::run(helm(workspace, cache).args(["lint", "--strict", "--quiet", CHART, CHART_OF_A_PLATFORM]))
 }
 
 /// Writes what is printed.
@@ -90,6 +94,9 @@ impl Generated {
 
 /// The chart, in the workspace.
 const CHART: &str = "charts/moviebooking";
+
+/// That of a platform.
+const CHART_OF_A_PLATFORM: &str = "charts/moviebooking-platform";
 
 /// Helm, in the root of the workspace.
 fn helm(workspace: &Workspace, cache: &Cache) -> Command {

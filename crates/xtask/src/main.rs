@@ -21,6 +21,7 @@ mod processes;
 mod runner;
 mod steps;
 mod test_images;
+mod tilt;
 mod tools;
 mod workspace;
 

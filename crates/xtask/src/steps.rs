@@ -5,9 +5,9 @@ use std::process::Command;
 use clap::ValueEnum;
 use moviebooking_launch::PrivatePostgres;
 
-use crate::tools::{Cache, CargoProgram, ClusterPart, GoProgram, Tool, gateway_api};
+use crate::tools::{Cache, CargoProgram, ClusterPart, GoProgram, RootFs, Tool, gateway_api};
 use crate::workspace::Workspace;
-use crate::{chaos, cluster, command, compose, edges, generated, monitoring, test_images};
+use crate::{chaos, cluster, command, compose, edges, generated, monitoring, test_images, tilt};
 
 /// Names the PostgreSQL server on which tests make their databases. If it is not set, a private server is started for
 /// them. Tests that start processes start one for those either way.
@@ -46,6 +46,8 @@ pub(crate) enum Step {
     Compose,
     /// The images, and the chart on a Kubernetes of one node
     Cluster,
+    /// Development with Tilt, on a Kubernetes of one node
+    Tilt,
     /// Only that part of `tests` which sends what schemathesis generates
     Schemathesis,
     /// Only that part of `tests` which uses the gRPC-Web clients from npm
@@ -103,6 +105,21 @@ impl Step {
                 tools.extend(cluster_tools(&ClusterPart::NODE));
                 tools
             }
+            Self::Tilt => {
+                let mut tools = vec![
+                    Tool::Docker,
+                    Tool::Buildah,
+                    Tool::Binutils,
+                    Tool::Containers,
+                    Tool::RootFs(RootFs::Development),
+                    Tool::RootFs(RootFs::Postgres),
+                    Tool::Go,
+                    Tool::GoProgram(GoProgram::Tilt),
+                ];
+                tools.extend(Self::Kube.tools());
+                tools.extend(cluster_tools(&ClusterPart::NODE));
+                tools
+            }
             Self::Tests => {
                 let mut tools = vec![Tool::Poppler, Tool::Rsvg, Tool::Zbar, Tool::Postgres];
                 tools.extend(Self::Schemathesis.tools());
@@ -152,6 +169,7 @@ impl Step {
             Self::Sabotage => chaos::find_faults(workspace, cache),
             Self::Compose => compose::test(workspace, cache),
             Self::Cluster => cluster::test(workspace, cache),
+            Self::Tilt => tilt::test(workspace, cache),
             Self::Schemathesis => {
                 command::run(test(workspace, cache)?.args(["--test", "system", "schemathesis::"]))
             }

@@ -1,7 +1,10 @@
 //! The images that tests run, made without a registry: of the programs that the other steps test, and of Debian's packages.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
+use anyhow::Context as _;
 use moviebooking_launch::docker::Docker;
 
 use crate::command;
@@ -29,16 +32,8 @@ pub(crate) fn postgres() -> String {
 
 /// Builds all of them with this daemon; the programs have been built.
 pub(crate) fn build(workspace: &Workspace, cache: &Cache, docker: &Docker) -> anyhow::Result<()> {
+    build_postgres(workspace, cache, docker)?;
     let base = import(docker, cache, RootFs::Base, "base")?;
-    let postgres_base = import(docker, cache, RootFs::Postgres, "postgres-base")?;
-    let folder = workspace.root.join("tests").join("compose");
-    let mut build = Command::new("docker");
-    docker.used_by(&mut build);
-    build
-        .args(["build", "--quiet", "--tag", &postgres(), "--build-arg"])
-        .arg(format!("BASE={postgres_base}"));
-    build.arg("--file").arg(folder.join("Containerfile")).arg(&folder).env("DOCKER_BUILDKIT", "0");
-    command::output(&mut build)?;
     let args = ImagesArgs {
         base: Some(base),
         profile: "dev".to_owned(),
@@ -49,6 +44,19 @@ pub(crate) fn build(workspace: &Workspace, cache: &Cache, docker: &Docker) -> an
     images::of_programs(workspace, cache, &args, docker)
 }
 
+/// Builds that of PostgreSQL alone.
+pub(crate) fn build_postgres(workspace: &Workspace, cache: &Cache, docker: &Docker) -> anyhow::Result<()> {
+    let postgres_base = import(docker, cache, RootFs::Postgres, "postgres-base")?;
+    let folder = workspace.root.join("tests").join("compose");
+    let mut build = Command::new("docker");
+    docker.used_by(&mut build);
+    build
+        .args(["build", "--quiet", "--tag", &postgres(), "--build-arg"])
+        .arg(format!("BASE={postgres_base}"));
+    build.arg("--file").arg(folder.join("Containerfile")).arg(&folder).env("DOCKER_BUILDKIT", "0");
+    command::output(&mut build).map(drop)
+}
+
 /// Makes an image of the root of a file system.
 fn import(docker: &Docker, cache: &Cache, root: RootFs, name: &str) -> anyhow::Result<String> {
     let image = format!("{PREFIX}/{name}");
@@ -56,4 +64,15 @@ fn import(docker: &Docker, cache: &Cache, root: RootFs, name: &str) -> anyhow::R
     docker.used_by(&mut import);
     command::output(import.arg("import").arg(root.path(cache)).arg(&image))?;
     Ok(image)
+}
+
+/// Saves images into an archive.
+pub(crate) fn save(workspace: &Workspace, docker: &Docker, names: &[String]) -> anyhow::Result<PathBuf> {
+    let folder = workspace.target.join("images");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let archive = folder.join("saved.tar");
+    let mut save = Command::new("docker");
+    docker.used_by(&mut save);
+    command::output(save.arg("save").arg("--output").arg(&archive).args(names))?;
+    Ok(archive)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod gateway_api;
 pub(super) mod kubernetes;
+mod tilt;
 
 use std::fs;
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ pub(crate) enum Program {
     Helm,
     /// Checks and tests Prometheus' rules
     Promtool,
+    /// Brings what is built into the pods of a cluster, while somebody develops
+    Tilt,
     /// A part of a Kubernetes cluster
     Kubernetes(kubernetes::Part),
 }
@@ -47,7 +50,7 @@ struct Module {
     name: &'static str,
     path: &'static str,
     version: &'static str,
-    /// What its own go.mod replaces and a module that requires it must replace again: path and version
+    /// What its own go.mod replaces and a module that requires it must replace again: path, and by what
     replacements: Vec<(String, String)>,
 }
 
@@ -60,6 +63,7 @@ impl Program {
             Self::DockerCompose => "MOVIEBOOKING_TEST_DOCKER_COMPOSE",
             Self::Helm => "MOVIEBOOKING_TEST_HELM",
             Self::Promtool => "MOVIEBOOKING_TEST_PROMTOOL",
+            Self::Tilt => "MOVIEBOOKING_TEST_TILT",
             Self::Kubernetes(_) => kubernetes::VARIABLE,
         }
     }
@@ -93,6 +97,7 @@ impl Program {
             Self::Promtool => {
                 plain("promtool", "github.com/prometheus/prometheus", "v0.307.3", "/cmd/promtool")
             }
+            Self::Tilt => tilt::source(),
             Self::Kubernetes(part) => part.source(),
         }
     }
@@ -123,6 +128,9 @@ impl Program {
         fs::create_dir_all(&folder)
             .and_then(|()| fs::write(folder.join("go.mod"), module.requirement()))
             .with_context(|| format!("cannot write {}", folder.display()))?;
+        if self == Self::Tilt {
+            tilt::prepare(&folder)?;
+        }
         let stamps: String =
             stamps.iter().map(|(variable, value)| format!(" -X {variable}={value}")).collect();
         command::run(
@@ -133,7 +141,8 @@ impl Program {
                 .arg("-o")
                 .arg(self.path(cache))
                 .arg(format!("{}{package}", module.path))
-                .env("CGO_ENABLED", "0"),
+                // Tilt contains C.
+                .env("CGO_ENABLED", if self == Self::Tilt { "1" } else { "0" }),
         )
     }
 }
@@ -147,10 +156,8 @@ impl Module {
     /// The go.mod of a module that requires this one alone.
     fn requirement(&self) -> String {
         let Self { name, path, version, replacements } = self;
-        let replacements: String = replacements
-            .iter()
-            .map(|(path, version)| format!("replace {path} => {path} {version}\n"))
-            .collect();
+        let replacements: String =
+            replacements.iter().map(|(path, by)| format!("replace {path} => {by}\n")).collect();
         format!("module moviebooking.test/{name}\n\ngo 1.24.0\n\nrequire {path} {version}\n\n{replacements}")
     }
 }

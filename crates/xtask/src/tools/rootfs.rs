@@ -14,6 +14,8 @@ use crate::command;
 pub(crate) enum RootFs {
     /// What the default base of the Containerfile has: the C library, certificate authorities, time zones
     Base,
+    /// The same with a shell and tar, by which Tilt brings a program into a container
+    Development,
     /// PostgreSQL's server and client, a shell, and what unpacks backups
     Postgres,
 }
@@ -24,6 +26,7 @@ impl RootFs {
         // The number goes up when a file system is to be made anew: its packages stay as they were when it was made.
         let edition = match self {
             Self::Base => "base-1",
+            Self::Development => "development-1",
             Self::Postgres => "postgres-2",
         };
         cache.0.join(format!("debian-{edition}.tar"))
@@ -32,6 +35,7 @@ impl RootFs {
     fn packages(self) -> &'static str {
         match self {
             Self::Base => "base-files,libc6,libgcc-s1,ca-certificates,tzdata",
+            Self::Development => "base-files,libc6,libgcc-s1,ca-certificates,tzdata,dash,tar",
             Self::Postgres => "base-files,dash,coreutils,tar,gzip,postgresql-15",
         }
     }
@@ -39,7 +43,7 @@ impl RootFs {
     /// What is left out, to be small: manuals, and the compiler that PostgreSQL's just-in-time compilation would use.
     fn left_out(self) -> &'static [&'static str] {
         match self {
-            Self::Base => &[],
+            Self::Base | Self::Development => &[],
             Self::Postgres => &["/usr/share/{doc,man,locale}/*", "/usr/lib/*/libLLVM*"],
         }
     }

@@ -112,7 +112,10 @@ fn of_kubernetes(name: &'static str) -> Source {
             name: "kubernetes",
             path: "k8s.io/kubernetes",
             version: KUBERNETES,
-            replacements: STAGING.iter().map(|name| (format!("k8s.io/{name}"), staged.clone())).collect(),
+            replacements: STAGING
+                .iter()
+                .map(|name| (format!("k8s.io/{name}"), format!("k8s.io/{name} {staged}")))
+                .collect(),
         },
         package: format!("/cmd/{name}"),
         stamps: vec![
