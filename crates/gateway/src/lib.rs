@@ -12,6 +12,7 @@
 
 mod annotation;
 mod builtin;
+mod check;
 mod config;
 mod cors;
 mod gateway;
@@ -32,6 +33,7 @@ mod table;
 mod template;
 mod upstream;
 
+pub use check::Check;
 pub use config::{Config, Origin, OriginError};
 pub use gateway::{Gateway, GatewayError};
 pub use openapi::document as openapi_document;

@@ -2,10 +2,10 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use moviebooking_auth::{Keys, KeysFromUsers, Verifier};
 use moviebooking_domain::clock::SystemClock;
-use moviebooking_gateway::{Config, Gateway, Upstreams};
+use moviebooking_gateway::{Check, Config, Gateway, Upstreams};
 use moviebooking_process::{
     Movies, Payments, Peer, Process, ProcessArgs, Reservations, Theaters, Tickets, Users,
 };
@@ -18,6 +18,8 @@ use moviebooking_serve::{Link, Server, StartError};
 #[derive(Parser)]
 #[command(name = "moviebooking-gateway", version, mut_arg("listen", |listen| listen.default_value("127.0.0.1:3000")))]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     process: ProcessArgs,
     #[command(flatten)]
@@ -36,9 +38,20 @@ struct Cli {
     tickets: Tickets,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// Ask a platform over REST and gRPC whether it serves, instead of serving: exit code 0 if so.
+    Check(Check),
+}
+
 fn main() -> ExitCode {
     let cli: Cli = moviebooking_serve::parse();
-    cli.process.main("gateway", run(&cli))
+    cli.process.main("gateway", async {
+        match &cli.command {
+            None => run(&cli).await,
+            Some(Command::Check(check)) => check.run().await,
+        }
+    })
 }
 
 async fn run(cli: &Cli) -> Result<(), StartError> {

@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod booking;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod grpc_web;
 #[cfg(test)]
 mod late_money;
