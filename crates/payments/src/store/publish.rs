@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use moviebooking_domain::{id::PaymentId, money::Money};
 use moviebooking_proto::payments::v1::{Offer, PaymentFacts};
-use moviebooking_store::{Db, Row, StoreError, Value, sql};
+use moviebooking_store::{Db, Engine, Row, StoreError, Value, sql};
 
 use super::{currency, rows::offers};
 
@@ -25,18 +25,39 @@ pub(crate) struct Told {
     pub(crate) offers: Vec<Offer>,
 }
 
+macro_rules! columns {
+    () => {
+        "SELECT p.id, e.seq, e.happened_at, e.kind, e.amount AS moved, p.reservation_id, p.user_id, \
+         p.theater_id, p.showtime_id, p.amount, p.currency, p.provider, p.failure_reason, e.facts, o.offers "
+    };
+}
+
+const UNPUBLISHED: &str = concat!(
+    columns!(),
+    "FROM unpublished_events u JOIN payment_events e ON e.payment_id = u.payment_id AND e.seq = u.seq \
+     JOIN payments p ON p.id = u.payment_id LEFT JOIN payment_offers o ON o.payment_id = u.payment_id \
+     ORDER BY u.payment_id, u.seq LIMIT $1"
+);
+
+/// The same for PostgreSQL, which would rather read whole tables, in the order of their indexes, than look up a row for each
+/// of a few events, of which it has no statistics.
+const UNPUBLISHED_ONE_BY_ONE: &str = concat!(
+    columns!(),
+    "FROM (SELECT * FROM unpublished_events ORDER BY payment_id, seq LIMIT $1) u \
+     CROSS JOIN LATERAL (SELECT * FROM payment_events WHERE payment_id = u.payment_id AND seq = u.seq LIMIT 1) e \
+     CROSS JOIN LATERAL (SELECT * FROM payments WHERE id = u.payment_id LIMIT 1) p \
+     LEFT JOIN LATERAL (SELECT * FROM payment_offers WHERE payment_id = u.payment_id LIMIT 1) o ON TRUE \
+     ORDER BY u.payment_id, u.seq"
+);
+
 /// The first `limit` events that are not known to be published, those of a payment in their order. The number of a
 /// payment's last event is its version, which is counted under a lock on its row: none is committed before an earlier one.
 pub(crate) async fn unpublished(db: &Db, limit: i64) -> Result<Vec<Told>, StoreError> {
-    let rows =
-        sql("SELECT p.id, e.seq, e.happened_at, e.kind, e.amount AS moved, p.reservation_id, p.user_id, \
-         p.theater_id, p.showtime_id, p.amount, p.currency, p.provider, p.failure_reason, e.facts, o.offers \
-         FROM unpublished_events u JOIN payment_events e ON e.payment_id = u.payment_id AND e.seq = u.seq \
-         JOIN payments p ON p.id = u.payment_id LEFT JOIN payment_offers o ON o.payment_id = u.payment_id \
-         ORDER BY u.payment_id, u.seq LIMIT $1")
-        .bind(limit)
-        .fetch_all(db)
-        .await?;
+    let query = match db.engine() {
+        Engine::Postgres => sql(UNPUBLISHED_ONE_BY_ONE),
+        Engine::Sqlite => sql(UNPUBLISHED),
+    };
+    let rows = query.bind(limit).fetch_all(db).await?;
     rows.iter().map(told).collect()
 }
 
