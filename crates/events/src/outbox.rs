@@ -5,7 +5,7 @@ use std::fmt::Display;
 use jiff::Timestamp;
 use moviebooking_domain::id::version_7;
 use moviebooking_proto::event::Event as Data;
-use moviebooking_store::{Db, Engine, Migration, Row, StoreError, Tx, Value, migration, sql};
+use moviebooking_store::{Db, Engine, Migration, Row, Sql, StoreError, Tx, Value, migration, sql};
 use uuid::Uuid;
 
 use crate::{Batch, Event, Source, event::json};
@@ -36,19 +36,42 @@ pub async fn append_all<'a, M: Data + 'a>(
     now: Timestamp,
     events: impl IntoIterator<Item = (impl Display, &'a M)>,
 ) -> Result<(), StoreError> {
-    let mut rows: Vec<[Value; 5]> = Vec::new();
-    for (subject, data) in events {
-        let (subject, data) = (subject.to_string(), json(data)?);
-        rows.push([version_7(now).into(), M::TYPE.into(), subject.into(), now.into(), data.into()]);
-    }
+    let rows = rows(now, events)?;
     if rows.is_empty() {
         return Ok(());
     }
-    let mut insert = sql("INSERT INTO outbox (id, type, subject, happened_at, data) VALUES ");
+    let mut insert = sql(INSERT);
     insert.push_rows(rows);
     insert.execute(&mut *tx).await?;
     tx.announce_events();
     Ok(())
+}
+
+/// Adds the insertion of events, at least one, to a statement that begins with `WITH`, for PostgreSQL. It is the caller
+/// who then says that there are events, with [`Db::wake_events`].
+///
+/// # Errors
+/// [`StoreError`]
+pub fn push_all<'a, M: Data + 'a>(
+    statement: &mut Sql,
+    now: Timestamp,
+    events: impl IntoIterator<Item = (impl Display, &'a M)>,
+) -> Result<(), StoreError> {
+    statement.push(", told AS (").push(INSERT).push_rows(rows(now, events)?).push(")");
+    Ok(())
+}
+
+const INSERT: &str = "INSERT INTO outbox (id, type, subject, happened_at, data) VALUES ";
+
+fn rows<'a, M: Data + 'a>(
+    now: Timestamp,
+    events: impl IntoIterator<Item = (impl Display, &'a M)>,
+) -> Result<Vec<[Value; 5]>, StoreError> {
+    let row = |(subject, data): (_, &M)| {
+        let subject = format!("{subject}");
+        Ok([version_7(now).into(), M::TYPE.into(), subject.into(), now.into(), json(data)?.into()])
+    };
+    events.into_iter().map(row).collect()
 }
 
 /// The table as what a [`Relay`](crate::Relay) publishes.

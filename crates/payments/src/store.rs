@@ -1,5 +1,6 @@
 //! The payments database: what is written together, in one transaction each.
 
+mod at_once;
 mod cancelled;
 mod exchanges;
 mod leases;

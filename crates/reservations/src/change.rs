@@ -75,12 +75,42 @@ impl Service {
                 error => error,
             })?;
         }
+        if self.at_once
+            && let Some(sold) = self.sell_at_once(&found, payment, now).await?
+        {
+            return Ok(sold);
+        }
         let offered_for = found.offered_for;
         let sold = self.change(found, None, Step::Confirm(payment)).await?;
         if let Some(late) = offered_for {
             self.release_other_offers(late, id).await;
         }
         Ok(sold)
+    }
+
+    /// Sells a hold that was found to be the buyer's own and not expired; nothing when it is not that, or no longer, which
+    /// the turn looks into.
+    async fn sell_at_once(
+        &self,
+        found: &Reservation,
+        payment: PaymentId,
+        now: Timestamp,
+    ) -> Result<Option<wire::Reservation>, Error> {
+        if !found.is_active(now) || found.offered_for.is_some() {
+            return Ok(None);
+        }
+        let Some(to) = Step::Confirm(payment).of(found, now, self.hold)? else { return Ok(None) };
+        let place = self.boards.place(found.showtime);
+        let slot = place.wait().await;
+        match store::sell_at_once(&self.db, found, &to).await {
+            Ok(change) => {
+                place.leave_changed(slot, &[change]);
+                self.watches.wake(found.showtime);
+                Ok(Some(convert::reservation(&to, now)))
+            }
+            Err(StoreError::CheckViolation { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Lets a hold last longer whose payment waits for its buyer; at its cap it stays as it is.

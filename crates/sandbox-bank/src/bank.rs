@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use moviebooking_domain::clock::SharedClock;
-use moviebooking_store::{Db, Sql, StoreError, sql};
+use moviebooking_store::{Db, Engine, StoreError, sql};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
     BankSecret, Settings,
+    at_once::Change,
     ledger::{self, Entry, Operation, add, find},
     token::{self, Token},
     webhooks,
@@ -68,15 +69,18 @@ impl Bank {
             _ => None,
         };
         let entry = self.entry(new.id, Operation::Authorise, new.amount.clone(), decline_code);
-        let mut tx = self.db.begin().await?;
-        if let Some(answer) = add(&mut tx, &entry).await? {
-            return Ok(answer);
+        let at_once = decline_code.is_none() && self.db.engine() == Engine::Postgres;
+        if !at_once || !self.hold_at_once(&entry, &new.token, token.copies()).await? {
+            let mut tx = self.db.begin().await?;
+            if let Some(answer) = add(&mut tx, &entry).await? {
+                return Ok(answer);
+            }
+            if decline_code.is_none() {
+                ledger::hold(&mut tx, new.id, &new.token, &new.amount).await?;
+            }
+            self.tell(&mut tx, &entry, token.copies()).await?;
+            tx.commit().await?;
         }
-        if decline_code.is_none() {
-            ledger::hold(&mut tx, new.id, &new.token, &new.amount).await?;
-        }
-        self.tell(&mut tx, &entry, token.copies()).await?;
-        tx.commit().await?;
         self.events.notify_one();
         match token {
             Token::Decline(code) => Ok(Answer::Declined { code: code.to_owned() }),
@@ -90,12 +94,16 @@ impl Bank {
     }
 
     pub(crate) async fn capture(&self, payment: Uuid, amount: Amount) -> Result<Answer, Unanswered> {
-        let change = sql("UPDATE bank_payments SET captured = captured + $2 WHERE payment_id = $1 \
-             AND NOT voided AND captured + $2 <= authorised AND currency = $3 AND token <> $4 RETURNING token")
-        .bind(payment)
-        .bind(amount.minor)
-        .bind(&amount.currency)
-        .bind(token::CAPTURE_FAILS);
+        let change = Change {
+            text: "UPDATE bank_payments SET captured = captured + $2 WHERE payment_id = $1 \
+                   AND NOT voided AND captured + $2 <= authorised AND currency = $3 AND token <> $4 RETURNING token",
+            values: vec![
+                payment.into(),
+                amount.minor.into(),
+                (&amount.currency).into(),
+                token::CAPTURE_FAILS.into(),
+            ],
+        };
         self.change(self.entry(payment, Operation::Capture, amount, None), change, "capture_failed").await
     }
 
@@ -111,9 +119,11 @@ impl Bank {
                 },
             },
         };
-        let change = sql("UPDATE bank_payments SET voided = TRUE WHERE payment_id = $1 \
-             AND NOT voided AND captured = 0 RETURNING token")
-        .bind(payment);
+        let change = Change {
+            text: "UPDATE bank_payments SET voided = TRUE WHERE payment_id = $1 \
+                   AND NOT voided AND captured = 0 RETURNING token",
+            values: vec![payment.into()],
+        };
         self.change(self.entry(payment, Operation::Void, amount, None), change, "already_captured").await
     }
 
@@ -123,11 +133,11 @@ impl Bank {
         refund: Uuid,
         amount: Amount,
     ) -> Result<Answer, Unanswered> {
-        let change = sql("UPDATE bank_payments SET refunded = refunded + $2 WHERE payment_id = $1 \
-             AND refunded + $2 <= captured AND currency = $3 RETURNING token")
-        .bind(payment)
-        .bind(amount.minor)
-        .bind(&amount.currency);
+        let change = Change {
+            text: "UPDATE bank_payments SET refunded = refunded + $2 WHERE payment_id = $1 \
+                   AND refunded + $2 <= captured AND currency = $3 RETURNING token",
+            values: vec![payment.into(), amount.minor.into(), (&amount.currency).into()],
+        };
         let entry = self.entry(payment, Operation::Refund(refund), amount, None);
         self.change(entry, change, "more_than_captured").await
     }
@@ -154,19 +164,28 @@ impl Bank {
         Entry { payment, operation, amount, decline_code, now: self.clock.now() }
     }
 
-    /// Carries out what changes an authorisation: `change` answers the changed row's token, or no row when the change
-    /// is not possible, which is declined with `otherwise`.
-    async fn change(&self, entry: Entry, change: Sql, otherwise: &str) -> Result<Answer, Unanswered> {
-        let mut tx = self.db.begin().await?;
-        if let Some(answer) = add(&mut tx, &entry).await? {
-            return Ok(answer);
-        }
-        let Some(row) = change.fetch_optional(&mut tx).await? else {
-            return Ok(Answer::Declined { code: otherwise.to_owned() });
+    /// Carries out what changes an authorisation; where the change is not possible, it is declined with `otherwise`.
+    async fn change(&self, entry: Entry, change: Change, otherwise: &str) -> Result<Answer, Unanswered> {
+        let changed = match self.db.engine() {
+            Engine::Postgres => self.change_at_once(&entry, &change).await?,
+            Engine::Sqlite => None,
         };
-        let token = Token::parse(&row.get::<String>("token")?);
-        self.tell(&mut tx, &entry, token.map_or(1, Token::copies)).await?;
-        tx.commit().await?;
+        let token = match changed {
+            Some(token) => Token::parse(&token),
+            None => {
+                let mut tx = self.db.begin().await?;
+                if let Some(answer) = add(&mut tx, &entry).await? {
+                    return Ok(answer);
+                }
+                let Some(row) = change.sql().fetch_optional(&mut tx).await? else {
+                    return Ok(Answer::Declined { code: otherwise.to_owned() });
+                };
+                let token = Token::parse(&row.get::<String>("token")?);
+                self.tell(&mut tx, &entry, token.map_or(1, Token::copies)).await?;
+                tx.commit().await?;
+                token
+            }
+        };
         self.events.notify_one();
         if token == Some(Token::ReplyLost) { Err(Unanswered::Lost) } else { Ok(Answer::Done) }
     }

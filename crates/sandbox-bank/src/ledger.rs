@@ -1,7 +1,7 @@
 //! The ledger: one row for each operation, under the merchant's key.
 
 use jiff::Timestamp;
-use moviebooking_store::{Db, Executor, Row, StoreError, Tx, sql};
+use moviebooking_store::{Db, Executor, Row, StoreError, Tx, Value, sql};
 use uuid::Uuid;
 
 use crate::wire::{Amount, Answer, Transaction, TransactionQuery, Transactions};
@@ -58,21 +58,28 @@ pub(crate) struct Entry {
     pub(crate) now: Timestamp,
 }
 
+pub(crate) const INSERT_OPERATION: &str = "INSERT INTO bank_operations \
+    (idempotency_key, payment_id, operation, amount, currency, decline_code, created_at)";
+
+/// What [`INSERT_OPERATION`] inserts.
+pub(crate) fn values(entry: &Entry) -> [Value; 7] {
+    [
+        entry.operation.key(entry.payment).into(),
+        entry.payment.into(),
+        entry.operation.name().into(),
+        entry.amount.minor.into(),
+        (&entry.amount.currency).into(),
+        entry.decline_code.into(),
+        entry.now.into(),
+    ]
+}
+
 /// Adds the row as the transaction's first statement, so that requests with the same key take turns. If there was one,
 /// its answer is the answer.
 pub(crate) async fn add(tx: &mut Tx, entry: &Entry) -> Result<Option<Answer>, StoreError> {
-    let added = sql("INSERT INTO bank_operations \
-         (idempotency_key, payment_id, operation, amount, currency, decline_code, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (idempotency_key) DO NOTHING")
-    .bind(entry.operation.key(entry.payment))
-    .bind(entry.payment)
-    .bind(entry.operation.name())
-    .bind(entry.amount.minor)
-    .bind(&entry.amount.currency)
-    .bind(entry.decline_code)
-    .bind(entry.now)
-    .execute(&mut *tx)
-    .await?;
+    let mut insert = sql(INSERT_OPERATION);
+    insert.push(" VALUES ").push_list(values(entry)).push(" ON CONFLICT (idempotency_key) DO NOTHING");
+    let added = insert.execute(&mut *tx).await?;
     if added == 1 {
         return Ok(None);
     }
@@ -117,15 +124,18 @@ pub(crate) async fn authorised(db: &Db, payment: Uuid) -> Result<Option<Amount>,
 
 /// Writes down that a payment's money is held.
 pub(crate) async fn hold(tx: &mut Tx, payment: Uuid, token: &str, amount: &Amount) -> Result<(), StoreError> {
-    sql("INSERT INTO bank_payments (payment_id, token, authorised, captured, refunded, currency, voided) \
-         VALUES ($1, $2, $3, 0, 0, $4, FALSE)")
-    .bind(payment)
-    .bind(token)
-    .bind(amount.minor)
-    .bind(&amount.currency)
-    .execute(tx)
-    .await
-    .map(drop)
+    let mut insert = sql(INSERT_PAYMENT);
+    insert.push(" VALUES ").push_list(held(payment, token, amount));
+    insert.execute(tx).await.map(drop)
+}
+
+pub(crate) const INSERT_PAYMENT: &str =
+    "INSERT INTO bank_payments (payment_id, token, authorised, currency, captured, refunded, voided)";
+
+/// What [`INSERT_PAYMENT`] inserts.
+pub(crate) fn held(payment: Uuid, token: &str, amount: &Amount) -> [Value; 7] {
+    let (token, currency) = (token.into(), (&amount.currency).into());
+    [payment.into(), token, amount.minor.into(), currency, 0_i64.into(), 0_i64.into(), false.into()]
 }
 
 /// The amount in a column, in the row's currency.

@@ -20,6 +20,7 @@
 //! It is a program of its own, [reached over HTTP](router), or a part of another: the same router, called directly.
 //! With a [webhook URL](Settings) it tells of each operation, with a signature as a real provider's.
 
+mod at_once;
 mod bank;
 mod confirm;
 mod http;

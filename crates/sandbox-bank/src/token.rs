@@ -24,6 +24,8 @@ pub(crate) enum Token {
 
 /// The token whose captures fail, as the ledger has it.
 pub(crate) const CAPTURE_FAILS: &str = "tok_capture_fails";
+/// The token whose webhooks are repeated.
+pub(crate) const WEBHOOK_TWICE: &str = "tok_webhook_twice";
 
 impl Token {
     /// The token; nothing when the bank does not know it.
@@ -39,7 +41,7 @@ impl Token {
             "tok_reply_lost" => Self::ReplyLost,
             "tok_slow" => Self::Slow,
             CAPTURE_FAILS => Self::CaptureFails,
-            "tok_webhook_twice" => Self::WebhookTwice,
+            WEBHOOK_TWICE => Self::WebhookTwice,
             "tok_webhook_first" => Self::WebhookFirst,
             _ => {
                 let seconds: u64 = text.strip_prefix("tok_down_")?.parse().ok()?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use moviebooking_store::{Row, StoreError, Tx, sql};
+use moviebooking_store::{Row, StoreError, Tx, Value, sql};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Bank, SIGNATURE_HEADER, ledger::Entry, wire::Event};
@@ -21,6 +21,8 @@ const MOST_ATTEMPTS: i64 = 30;
 /// The longest pause, in seconds.
 const LONGEST_PAUSE: i64 = 300;
 
+pub(crate) const INSERT_EVENT: &str = "INSERT INTO bank_events (id, body, due_at, copies, attempts)";
+
 /// The id of the event that an operation makes.
 pub(crate) fn event_id(entry: &Entry) -> String {
     format!("evt:{}", entry.operation.key(entry.payment))
@@ -29,9 +31,15 @@ pub(crate) fn event_id(entry: &Entry) -> String {
 impl Bank {
     /// Writes the event of an operation down, to be sent after the transaction; nothing without a webhook URL.
     pub(crate) async fn tell(&self, tx: &mut Tx, entry: &Entry, copies: i64) -> Result<(), StoreError> {
-        if self.settings.webhook_url.is_none() {
-            return Ok(());
-        }
+        let Some([id, body, due]) = self.event(entry) else { return Ok(()) };
+        let mut insert = sql(INSERT_EVENT);
+        insert.push(" VALUES ").push_list([id, body, due, copies.into(), 0_i64.into()]);
+        insert.execute(tx).await.map(drop)
+    }
+
+    /// The first values that [`INSERT_EVENT`] inserts; nothing without a webhook URL.
+    pub(crate) fn event(&self, entry: &Entry) -> Option<[Value; 3]> {
+        self.settings.webhook_url.as_ref()?;
         let kind = match (entry.operation.name(), entry.decline_code) {
             (_, Some(_)) => "payment.declined",
             ("authorise", None) => "payment.authorised",
@@ -49,14 +57,7 @@ impl Bank {
         };
         // Strings and numbers alone: it can always be written.
         let body = serde_json::to_string(&event).unwrap_or_default();
-        sql("INSERT INTO bank_events (id, body, copies, attempts, due_at) VALUES ($1, $2, $3, 0, $4)")
-            .bind(event.id)
-            .bind(body)
-            .bind(copies)
-            .bind(entry.now)
-            .execute(tx)
-            .await
-            .map(drop)
+        Some([event.id.into(), body.into(), entry.now.into()])
     }
 
     /// Sends webhooks until told to stop. Any number of processes may do it at once.

@@ -43,6 +43,7 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(1, "migrations/0001_tickets.sql"),
     migration!(2, "migrations/0002_refund_policy.sql"),
     migration!(3, "migrations/0003_key_times.sql"),
+    migration!(4, "migrations/0004_one_sale.sql"),
     idempotency::MIGRATION,
     LEASE_MIGRATION,
     outbox::MIGRATION,

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use moviebooking_domain::id::PaymentId;
 use moviebooking_proto::payments::v1::Offer;
-use moviebooking_store::{Row, StoreError, Tx, Value, retry, sql};
+use moviebooking_store::{Engine, Row, Sql, StoreError, Tx, Value, retry, sql};
 use prost::Message as _;
 use secrecy::ExposeSecret as _;
 
-use super::{Lease, Store, append, exchanges, rows::encode_offers};
+use super::{Lease, Store, append, at_once, exchanges, rows::encode_offers};
 use crate::{
     metrics,
     payment::{BoughtTicket, Event, Payment},
@@ -20,6 +20,13 @@ impl Store {
     /// another payment holds the reservation.
     pub(crate) async fn begin_payment(&self, payment: &Payment, event: &Event) -> Result<bool, StoreError> {
         retry(|| async {
+            if self.db.engine() == Engine::Postgres {
+                let begun = at_once::begin(&self.db, payment, event).await?;
+                if begun {
+                    metrics::happened(event, payment.amount.currency);
+                }
+                return Ok(begun);
+            }
             let mut tx = self.db.begin().await?;
             let begun = insert(&mut tx, payment).await?;
             if begun {
@@ -79,6 +86,13 @@ impl Store {
         tickets: &[BoughtTicket],
     ) -> Result<bool, StoreError> {
         retry(|| async {
+            if self.db.engine() == Engine::Postgres && at_once::writes_all_of(before, after, event) {
+                let advanced = at_once::advance(&self.db, before, after, event, tickets).await?;
+                if advanced {
+                    metrics::happened(event, after.amount.currency);
+                }
+                return Ok(advanced);
+            }
             let mut tx = self.db.begin().await?;
             let Some(row) = update(&mut tx, before, after).await? else { return Ok(false) };
             append(&mut tx, after.id, row.get("version")?, after.updated_at, event).await?;
@@ -103,78 +117,98 @@ impl Store {
     }
 }
 
-pub(super) async fn insert(tx: &mut Tx, payment: &Payment) -> Result<bool, StoreError> {
-    let inserted = sql("INSERT INTO payments (id, reservation_id, user_id, theater_id, showtime_id, state, amount, \
+/// The statement whose values [`bind_payment`] binds.
+macro_rules! insert_payment {
+    () => {
+        "INSERT INTO payments (id, reservation_id, user_id, theater_id, showtime_id, state, amount, \
          currency, refunded, refund_reserved, provider, payment_token, ticket_order, failure_reason, failure_code, \
          request_id, fingerprint, version, created_at, updated_at, holds_reservation, due_at, lease, attempts, \
          exchange_of, exchange_refund_id, carried_in) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, $10, $11, '', '', $12, $13, 1, $14, $15, TRUE, $16, $17, 0, \
          $18, $19, $20) \
-         ON CONFLICT DO NOTHING")
-    .bind(payment.id)
-    .bind(payment.reservation_id)
-    .bind(payment.user_id)
-    .bind(payment.theater_id)
-    .bind(payment.showtime_id)
-    .bind(payment.state.name())
-    .bind(payment.amount.minor)
-    .bind(payment.amount.currency.code())
-    .bind(&payment.provider)
-    .bind(token(payment))
-    .bind(payment.ticket_order.encode_to_vec())
-    .bind(&payment.key.request_id)
-    .bind(payment.key.fingerprint.as_slice())
-    .bind(payment.created_at)
-    .bind(payment.updated_at)
-    .bind(payment.lease.due_at)
-    .bind(payment.lease.token)
-    .bind(payment.exchange.map(|exchange| exchange.of))
-    .bind(payment.exchange.map(|exchange| exchange.refund))
-    .bind(payment.carried_in())
-    .execute(tx)
-    .await?;
+         ON CONFLICT DO NOTHING"
+    };
+}
+
+/// The statement whose values [`bind_step`] binds.
+macro_rules! update_payment {
+    () => {
+        "UPDATE payments SET state = $4, version = version + 1, updated_at = $5, payment_token = $6, \
+         failure_reason = $7, failure_code = $8, refunded = $9, refund_reserved = $10, completed_at = $11, \
+         holds_reservation = $12, lease = $13, attempts = $15, \
+         due_at = CASE WHEN woken AND $20 THEN $5 ELSE $14 END, woken = woken AND NOT $20, \
+         provider_reference = $16, action_url = $17, action_secret = $18, confirm_by = $19 \
+         WHERE id = $1 AND state = $2 AND lease = $3"
+    };
+}
+
+pub(super) use {insert_payment, update_payment};
+
+pub(super) async fn insert(tx: &mut Tx, payment: &Payment) -> Result<bool, StoreError> {
+    let inserted = bind_payment(sql(insert_payment!()), payment).execute(tx).await?;
     Ok(inserted == 1)
 }
 
 async fn update(tx: &mut Tx, before: &Payment, after: &Payment) -> Result<Option<Row>, StoreError> {
-    let failure = after.failure.as_ref();
-    sql("UPDATE payments SET state = $4, version = version + 1, updated_at = $5, payment_token = $6, \
-         failure_reason = $7, failure_code = $8, refunded = $9, refund_reserved = $10, completed_at = $11, \
-         holds_reservation = $12, lease = $13, attempts = $15, \
-         due_at = CASE WHEN woken AND $20 THEN $5 ELSE $14 END, woken = woken AND NOT $20, provider_reference = $16, \
-         action_url = $17, action_secret = $18, confirm_by = $19 \
-         WHERE id = $1 AND state = $2 AND lease = $3 RETURNING version")
-    .bind(before.id)
-    .bind(before.state.name())
-    .bind(before.lease.token)
-    .bind(after.state.name())
-    .bind(after.updated_at)
-    .bind(token(after))
-    .bind(failure.map_or("", |failure| failure.reason.name()))
-    .bind(failure.map_or("", |failure| failure.code.as_str()))
-    .bind(after.refunded)
-    .bind(after.refund_reserved)
-    .bind(after.completed_at)
-    .bind(after.state.holds_reservation())
-    .bind(after.lease.token)
-    .bind(after.lease.due_at)
-    .bind(after.lease.attempts)
-    .bind(&after.provider_reference)
-    .bind(after.confirmation.as_ref().map(|confirmation| confirmation.action.url.as_str()))
-    .bind(action_secret(after))
-    .bind(after.confirmation.as_ref().and_then(|confirmation| confirmation.until))
-    // What was told while it was held is looked at as soon as it is not.
-    .bind(after.lease.token.is_none() && after.lease.due_at.is_some())
-    .fetch_optional(tx)
-    .await
+    bind_step(sql(concat!(update_payment!(), " RETURNING version")), before, after).fetch_optional(tx).await
 }
 
-async fn insert_tickets(tx: &mut Tx, payment: PaymentId, tickets: &[BoughtTicket]) -> Result<(), StoreError> {
-    let mut insert = sql("INSERT INTO payment_tickets \
-         (payment_id, ordinal, ticket_id, seat, price, returnable_until, return_fee) VALUES ");
-    insert.push_rows(tickets.iter().zip(1_i64..).map(|(ticket, ordinal)| -> [Value; 7] {
+/// The first 20 values of a statement: those of a new payment.
+pub(super) fn bind_payment(statement: Sql, payment: &Payment) -> Sql {
+    statement
+        .bind(payment.id)
+        .bind(payment.reservation_id)
+        .bind(payment.user_id)
+        .bind(payment.theater_id)
+        .bind(payment.showtime_id)
+        .bind(payment.state.name())
+        .bind(payment.amount.minor)
+        .bind(payment.amount.currency.code())
+        .bind(&payment.provider)
+        .bind(token(payment))
+        .bind(payment.ticket_order.encode_to_vec())
+        .bind(&payment.key.request_id)
+        .bind(payment.key.fingerprint.as_slice())
+        .bind(payment.created_at)
+        .bind(payment.updated_at)
+        .bind(payment.lease.due_at)
+        .bind(payment.lease.token)
+        .bind(payment.exchange.map(|exchange| exchange.of))
+        .bind(payment.exchange.map(|exchange| exchange.refund))
+        .bind(payment.carried_in())
+}
+
+/// The first 20 values of a statement: those of a payment that is one step on.
+pub(super) fn bind_step(statement: Sql, before: &Payment, after: &Payment) -> Sql {
+    let failure = after.failure.as_ref();
+    statement
+        .bind(before.id)
+        .bind(before.state.name())
+        .bind(before.lease.token)
+        .bind(after.state.name())
+        .bind(after.updated_at)
+        .bind(token(after))
+        .bind(failure.map_or("", |failure| failure.reason.name()))
+        .bind(failure.map_or("", |failure| failure.code.as_str()))
+        .bind(after.refunded)
+        .bind(after.refund_reserved)
+        .bind(after.completed_at)
+        .bind(after.state.holds_reservation())
+        .bind(after.lease.token)
+        .bind(after.lease.due_at)
+        .bind(after.lease.attempts)
+        .bind(&after.provider_reference)
+        .bind(after.confirmation.as_ref().map(|confirmation| confirmation.action.url.as_str()))
+        .bind(action_secret(after))
+        .bind(after.confirmation.as_ref().and_then(|confirmation| confirmation.until))
+        // What was told while it was held is looked at as soon as it is not.
+        .bind(after.lease.token.is_none() && after.lease.due_at.is_some())
+}
+
+/// The rows of a payment's tickets but for the payment.
+pub(super) fn ticket_rows(tickets: &[BoughtTicket]) -> impl Iterator<Item = [Value; 6]> {
+    tickets.iter().zip(1_i64..).map(|(ticket, ordinal)| {
         [
-            payment.into(),
             ordinal.into(),
             ticket.id.into(),
             (&ticket.seat).into(),
@@ -182,6 +216,14 @@ async fn insert_tickets(tx: &mut Tx, payment: PaymentId, tickets: &[BoughtTicket
             ticket.terms.map(|terms| terms.until).into(),
             ticket.terms.map(|terms| terms.fee).into(),
         ]
+    })
+}
+
+async fn insert_tickets(tx: &mut Tx, payment: PaymentId, tickets: &[BoughtTicket]) -> Result<(), StoreError> {
+    let mut insert = sql("INSERT INTO payment_tickets \
+         (payment_id, ordinal, ticket_id, seat, price, returnable_until, return_fee) VALUES ");
+    insert.push_rows(ticket_rows(tickets).map(|[ordinal, id, seat, price, until, fee]| {
+        [payment.into(), ordinal, id, seat, price, until, fee]
     }));
     insert.execute(tx).await.map(drop)
 }

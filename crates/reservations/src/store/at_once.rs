@@ -1,4 +1,4 @@
-//! A hold in one statement, for PostgreSQL.
+//! A hold, and its sale, in one statement each, for PostgreSQL.
 
 use moviebooking_store::{Db, StoreError, Value, sql};
 
@@ -82,6 +82,63 @@ pub(crate) async fn hold_at_once(
     Ok(Some(change))
 }
 
+/// The same as a turn that sells a hold which has not expired, in one round trip. It waits for the turn first; where a
+/// claim is not the reservation's any more, or the reservation not what it was, the history's own constraint fails the
+/// whole statement.
+const SELL: &str = "\
+WITH turn AS (
+    UPDATE showtimes SET sequence = sequence + 1 WHERE showtime_id = $1 RETURNING showtime_id, sequence
+), claims AS (
+    UPDATE seat_claims SET state = 'sold' FROM turn
+    WHERE seat_claims.showtime_id = turn.showtime_id AND seat = ANY($3) AND reservation_id = $2 AND state = 'held'
+    RETURNING seat
+), reservation AS (
+    UPDATE reservations SET state = 'confirmed', payment_id = $4, updated_at = $5 FROM turn
+    WHERE id = $2 AND state = 'held' AND reservations.showtime_id = turn.showtime_id AND updated_at = $6
+    RETURNING id
+)
+INSERT INTO seat_history (showtime_id, sequence, kind, reservation_id, user_id, seats, at)
+SELECT showtime_id, sequence,
+       CASE WHEN (SELECT COUNT(*) FROM claims) = $7 AND EXISTS (SELECT FROM reservation) THEN 'sold' ELSE 'lost' END,
+       $2, $8, $9, $5 FROM turn
+RETURNING sequence";
+
+/// Sells `before`, which is held by its own buyer and not expired, to the payment of `to`.
+///
+/// # Errors
+/// [`StoreError::CheckViolation`] when it, or the claim to one of its seats, is not what it was.
+pub(crate) async fn sell_at_once(
+    db: &Db,
+    before: &Reservation,
+    to: &Reservation,
+) -> Result<Change, StoreError> {
+    let labels = to.labels();
+    let row = sql(SELL)
+        .bind(to.showtime)
+        .bind(to.id)
+        .bind(labels.clone())
+        .bind(to.payment)
+        .bind(to.updated_at)
+        .bind(before.updated_at)
+        .bind(i64::try_from(labels.len()).unwrap_or(i64::MAX))
+        .bind(to.user)
+        .bind(rows::join_labels(&labels))
+        .fetch_one(db)
+        .await?;
+    db.wake_events();
+    let change = Change {
+        sequence: row.get("sequence")?,
+        kind: ChangeKind::Sold,
+        reservation: Some(to.id),
+        user: Some(to.user),
+        seats: labels,
+        expires_at: None,
+        at: to.updated_at,
+    };
+    metrics::happened(std::slice::from_ref(&change));
+    Ok(change)
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
@@ -149,6 +206,41 @@ mod tests {
         assert_eq!(hold(4, &["D1"], "four", now).await.unwrap(), None, "the showtime is closed");
         let keys = sql("SELECT COUNT(*) AS keys FROM idempotency_keys").fetch_one(db).await.unwrap();
         assert_eq!(keys.get::<i64>("keys").unwrap(), 3);
+        assert_eq!(audit(db).await.unwrap(), []);
+    }
+    #[tokio::test]
+    async fn a_sale_takes_all_of_a_hold_that_is_what_it_was_or_nothing() {
+        let database = TestDb::postgres(&MIGRATIONS).await;
+        let db = database.db();
+        let now: Timestamp = "2026-11-22T18:00:00Z".parse().unwrap();
+        let showtime = ShowtimeId::from(Uuid::now_v7());
+        let held = reservation(showtime, now, &["A1", "A2"]);
+        hold_at_once(db, &held, 0, key("one", now)).await.unwrap().unwrap();
+        let paid = |updated_at| Reservation {
+            state: State::Confirmed,
+            payment: Some(Uuid::now_v7().into()),
+            updated_at,
+            ..held.clone()
+        };
+        let later = after(now, jiff::SignedDuration::from_secs(1));
+        let stale = Reservation { updated_at: later, ..held.clone() };
+        let lost = |sold: Result<Change, StoreError>| matches!(sold, Err(StoreError::CheckViolation { .. }));
+        assert!(lost(sell_at_once(db, &stale, &paid(later)).await), "it has changed since");
+
+        // A replica whose clock is ahead gives one of the seats to another buyer.
+        let late = reservation(showtime, after(now, LASTS), &["A2"]);
+        hold_at_once(db, &late, 1, key("two", late.created_at)).await.unwrap().unwrap();
+        assert!(lost(sell_at_once(db, &held, &paid(later)).await), "a seat is another's");
+        assert_eq!(audit(db).await.unwrap(), []);
+
+        let (bought, at) = (paid(later), after(late.created_at, jiff::SignedDuration::from_secs(1)));
+        let bought =
+            Reservation { id: late.id, seats: late.seats.clone(), user: late.user, updated_at: at, ..bought };
+        let change = sell_at_once(db, &late, &bought).await.unwrap();
+        assert_eq!((change.sequence, change.kind), (3, ChangeKind::Sold));
+        assert!(lost(sell_at_once(db, &late, &bought).await), "it is sold");
+        let stored = crate::store::reservation(db, late.id).await.unwrap().unwrap();
+        assert_eq!((stored.state, stored.payment), (State::Confirmed, bought.payment));
         assert_eq!(audit(db).await.unwrap(), []);
     }
 }

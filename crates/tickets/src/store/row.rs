@@ -8,7 +8,7 @@ use moviebooking_store::{Row, StoreError, Value};
 
 use crate::ticket::{CheckIn, Sale, Seat, Show, Ticket, Voided};
 
-/// The columns that are written when a ticket is issued, in the order of [`values`].
+/// The columns that are written when a ticket is issued and read again, in the order of [`values`].
 macro_rules! issued_columns {
     () => {
         "id, payment_id, reservation_id, showtime_id, theater_id, user_id, seat, seat_row, category, price_minor, \
@@ -29,8 +29,8 @@ macro_rules! columns {
 
 pub(super) use {columns, issued_columns};
 
-/// What is written when the ticket is issued.
-pub(super) fn values(ticket: &Ticket) -> [Value; 22] {
+/// What is written when the ticket is issued, and at the end the payment, if it is the first one of it.
+pub(super) fn values(ticket: &Ticket, first: bool) -> [Value; 23] {
     let Ticket { id, sale, seat, show, code, issued, .. } = ticket;
     [
         (*id).into(),
@@ -55,6 +55,7 @@ pub(super) fn values(ticket: &Ticket) -> [Value; 22] {
         show.refund_policy.map(|policy| i64::from(policy.until_minutes_before_start)).into(),
         show.refund_policy.map(|policy| i64::from(policy.fee_basis_points)).into(),
         show.refund_policy.map(|policy| policy.fee_minor).into(),
+        first.then_some(sale.payment).into(),
     ]
 }
 
