@@ -69,6 +69,7 @@ impl Step {
         Self::Monitoring,
         Self::Tests,
         Self::Chaos,
+        Self::Compose,
     ];
 
     /// The name on the command line.
