@@ -59,7 +59,7 @@ pub(crate) enum Step {
 impl Step {
     /// The whole run, what fails fastest first. `Tests` contains `Schemathesis`, `GrpcWeb` and `Kube`; the others are run
     /// by name.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Fmt,
         Self::Edges,
         Self::Deny,
