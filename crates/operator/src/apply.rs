@@ -23,6 +23,9 @@ const APPLIED: &str = "moviebooking.dev/applied";
 /// The field manager that keeps the number of replicas while an autoscaler takes it over.
 const HANDOVER: &str = "moviebooking-operator-handover";
 
+/// The kind whose replicas are handed over.
+const REPLICATED: &str = "Deployment";
+
 /// The objects of a resource as they are, by what they are found by.
 pub type Live = BTreeMap<Key, DynamicObject>;
 
@@ -45,6 +48,10 @@ pub async fn live(
     let lists = futures::future::try_join_all(lists).await?;
     let objects = lists.into_iter().flat_map(|(kind, list)| {
         list.items.into_iter().map(move |mut object| {
+            if kind.kind != REPLICATED {
+                // Longer than the rest, and of no interest.
+                object.metadata.managed_fields = None;
+            }
             // The items of a list do not say it.
             object.types = Some(TypeMeta { api_version: kind.api_version.clone(), kind: kind.kind.clone() });
             (Key { kind: kind.kind.clone(), name: object.name_any() }, object)
@@ -244,7 +251,7 @@ fn quantity(text: &Value) -> Option<f64> {
 /// The number of replicas that we have set and do not want to set any more: dropped, it would be one until an autoscaler
 /// decides.
 fn replicas_to_hand_over(wanted: &Value, there: &DynamicObject, as_json: &Value) -> Option<i64> {
-    if wanted["kind"] != "Deployment" {
+    if wanted["kind"] != REPLICATED {
         return None;
     }
     let fields = there.metadata.managed_fields.iter().flatten();

@@ -14,6 +14,10 @@ use moviebooking_serve::{Health, LogArgs, StartError, metrics::MetricsArgs, shut
 use serde_json::Value;
 use tower::util::MapRequestLayer;
 
+/// It gives the memory of many objects that were read at once back, which the system's keeps.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs Movie Booking Platforms on Kubernetes: the cluster that KUBECONFIG names, or the one that it is in.
 ///
 /// Every option can also be set by the environment variable that is named with it, or in a file `.env` in the working

@@ -40,8 +40,8 @@ const LEASE: (u64, u64) = (15, 5);
 const ASK_EVERY: Duration = Duration::from_secs(3);
 /// Changes that come together are looked at together.
 const DEBOUNCE: Duration = Duration::from_millis(200);
-/// Resources that are looked at at once.
-const CONCURRENCY: u16 = 8;
+/// Resources of a kind that are looked at at once. More of them take more memory, and the API server is not faster for it.
+const CONCURRENCY: u16 = 4;
 
 /// How the operator's processes agree on which of them works: by a Lease.
 #[derive(Clone, Debug)]
