@@ -2,12 +2,14 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod grpc;
+mod load;
 mod processes;
 mod purchase;
 mod rest;
 mod system;
 
 pub use grpc::Grpc;
+pub use load::Load;
 pub use processes::{Processes, programs};
 pub use purchase::buy;
 pub use rest::{Answer, Rest};

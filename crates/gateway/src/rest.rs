@@ -176,7 +176,9 @@ impl Call {
                 Err(problem) => return problem::refuse(problem),
             };
             return match upstream::stream(link, &route.path, headers, message).await {
-                Ok(messages) => sse::respond(Arc::clone(edge), self.number, messages, place),
+                Ok(messages) => {
+                    sse::respond(Arc::clone(edge), self.number, self.parts.version, messages, place)
+                }
                 Err(status) => problem::pass_on(&status, route),
             };
         }

@@ -8,7 +8,7 @@ use axum::response::{
 };
 use bytes::Bytes;
 use futures::stream;
-use http::HeaderValue;
+use http::{HeaderValue, Version, header::CONNECTION};
 use prost_reflect::{Kind, MethodDescriptor};
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Status, Streaming};
@@ -30,6 +30,7 @@ struct Events {
 pub(crate) fn respond(
     edge: Arc<Edge>,
     number: usize,
+    version: Version,
     messages: Streaming<Bytes>,
     place: OwnedSemaphorePermit,
 ) -> Response {
@@ -41,6 +42,10 @@ pub(crate) fn respond(
     let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     // nginx would hold events back until it has a buffer full.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    if version < Version::HTTP_2 {
+        // When the gateway stops, stream and connection end at once: nobody is to send another request on it then.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 

@@ -1,6 +1,6 @@
 //! What every process takes, and what it does with it.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use moviebooking_serve::{
     ConnectOptions, Health, Link, LogArgs, Server, StartError, bind,
@@ -30,6 +30,11 @@ pub struct ProcessArgs {
     telemetry: TelemetryArgs,
     #[command(flatten)]
     log: LogArgs,
+    /// Seconds for which the process goes on after SIGTERM, not ready and ending each connection with its next answer,
+    /// before it stops: for whoever sends it requests to notice. For rolling updates behind a load balancer.
+    #[arg(long, env = "MOVIEBOOKING_LINGER_SECONDS", value_name = "SECONDS", default_value_t = 0,
+          value_parser = clap::value_parser!(u32).range(0..=300))]
+    linger_seconds: u32,
     /// Ask the process that runs with these settings whether it is ready, instead of serving: exit code 0 if so. It is
     /// asked at the port of the metrics, or at its own where that is served without TLS. For a container's health check.
     #[arg(long)]
@@ -88,8 +93,8 @@ impl Process<'_> {
         })
     }
 
-    /// Serves, and does what `background` does, until the process is told to stop and the requests under way are
-    /// answered. The port of the metrics answers what `health` answers as well.
+    /// Serves, and does what `background` does, until the process was told to stop, has lingered and the requests under way
+    /// are answered. The port of the metrics answers what `health` answers as well.
     ///
     /// # Errors
     /// When a port cannot be had.
@@ -101,11 +106,18 @@ impl Process<'_> {
     ) -> Result<(), StartError> {
         let listener = bind(self.args.listen, "--listen").await?;
         self.args.metrics.serve(Some(health)).await?;
-        let shutdown = shutdown_signal()?;
+        let (told, shutdown) = (shutdown_signal()?, CancellationToken::new());
+        let linger = Duration::from_secs(self.args.linger_seconds.into());
+        let leave = async {
+            told.cancelled().await;
+            health.leave().await;
+            tokio::time::sleep(linger).await;
+            shutdown.cancel();
+        };
         let address = listener.local_addr().unwrap_or(self.args.listen);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-        let serving = server.with_tls(self.tls).run(listener, shutdown.clone());
-        tokio::join!(serving, background(shutdown));
+        let server = server.with_tls(self.tls).with_leave(told.clone());
+        tokio::join!(leave, server.run(listener, shutdown.clone()), background(shutdown.clone()));
         tracing::info!("stopped");
         Ok(())
     }

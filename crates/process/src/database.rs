@@ -30,7 +30,7 @@ impl Database<'_> {
     /// Connects and looks at the migrations.
     ///
     /// # Errors
-    /// When the database is down (69), a file cannot be written (73), or its migrations are not those of this program
+    /// When the database is down or others are in the way (69), a file cannot be written (73), or its migrations are not those of this program
     /// (78).
     pub async fn open(self, clock: &dyn Clock) -> Result<Db, StartError> {
         let name = self.options.application_name;
@@ -41,7 +41,7 @@ impl Database<'_> {
         self.migrations.ensure(&db, self.migrate, clock.now()).await.map_err(|error| {
             let text = format!("the database of {name} cannot be used: {}", with_causes(&error));
             match &error {
-                MigrateError::Store(source) | MigrateError::Failed { source, .. } if is_gone(source) => {
+                MigrateError::Store(source) | MigrateError::Failed { source, .. } if may_pass(source) => {
                     StartError::unavailable(text)
                 }
                 _ => StartError::config(text),
@@ -165,8 +165,9 @@ pub fn secret_url(text: &str) -> Result<SecretString, Infallible> {
     Ok(SecretString::from(text))
 }
 
-fn is_gone(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unavailable { .. })
+/// Whether it may be gone the next time: the database was down, or others held what was to be changed.
+fn may_pass(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable { .. } | StoreError::Serialization { .. })
 }
 
 /// The error and what caused it, in one line.

@@ -30,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Health {
     ready: Arc<AtomicBool>,
+    leaving: Arc<AtomicBool>,
     reporter: HealthReporter,
     names: Arc<[String]>,
 }
@@ -38,7 +39,8 @@ impl Health {
     /// Not ready yet. `names` are the full names of the gRPC services that share this readiness.
     pub async fn new(names: &[&str]) -> Self {
         let names = std::iter::once("").chain(names.iter().copied()).map(str::to_owned).collect();
-        let health = Self { ready: Arc::default(), reporter: HealthReporter::new(), names };
+        let health =
+            Self { ready: Arc::default(), leaving: Arc::default(), reporter: HealthReporter::new(), names };
         health.report(ServingStatus::NotServing).await;
         health
     }
@@ -53,7 +55,7 @@ impl Health {
     ) {
         let mut failing = false;
         let [mut again, longest] = AGAIN;
-        loop {
+        while !self.leaving.load(Ordering::Relaxed) {
             let checked = tokio::select! {
                 () = shutdown.cancelled() => break,
                 checked = tokio::time::timeout(PATIENCE, check()) => checked,
@@ -103,7 +105,14 @@ impl Health {
         routes.add_service(HealthServer::new(HealthService::from_health_reporter(self.reporter.clone())))
     }
 
+    /// Not ready from now on: the process stops soon.
+    pub async fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+        self.set_ready(false).await;
+    }
+
     async fn set_ready(&self, ready: bool) {
+        let ready = ready && !self.leaving.load(Ordering::Relaxed);
         if self.ready.swap(ready, Ordering::Relaxed) != ready {
             self.report(if ready { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
         }

@@ -8,7 +8,7 @@ use crate::{
 use axum::{Router, body::Body, routing::future::RouteFuture};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER},
+    header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER},
 };
 use std::{
     collections::HashMap,
@@ -17,8 +17,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
+        Arc, LazyLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -51,6 +51,8 @@ pub(crate) struct Handling {
     grpc: Option<HeaderValue>,
     span: Span,
     watch: Watch,
+    /// Whether the connection is to end with the answer, where an answer can say so: over HTTP/1.1.
+    last: Option<Arc<AtomicBool>>,
 }
 
 #[expect(
@@ -108,7 +110,13 @@ impl Handling {
                 Err(_) => State::Failed(Failure::Panicked),
             }
         };
-        Self { state, id, grpc, span, watch }
+        Self { state, id, grpc, span, watch, last: None }
+    }
+
+    /// The same for a request over HTTP/1.1: its answer ends the connection if `leaving` is set by then.
+    pub(crate) fn ending_when(mut self, leaving: &Arc<AtomicBool>) -> Self {
+        self.last = Some(Arc::clone(leaving));
+        self
     }
 }
 
@@ -137,6 +145,9 @@ impl Future for Handling {
         this.state = State::Done;
         tracing::debug!(status = response.status().as_u16(), "answered");
         response.headers_mut().insert(REQUEST_ID_HEADER, this.id.clone());
+        if this.last.as_ref().is_some_and(|leaving| leaving.load(Ordering::Relaxed)) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let watch = std::mem::replace(&mut this.watch, Watch::off());
         Poll::Ready(Ok(watch.answered(response, Body::new)))
     }

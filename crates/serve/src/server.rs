@@ -9,13 +9,21 @@ use crate::{
     watch::Place,
 };
 use axum::{Router, extract::ConnectInfo};
-use http::Request;
+use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
-use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io::ErrorKind,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -95,12 +103,26 @@ pub struct Server {
     limits: Limits,
     tls: Option<ServerTls>,
     place: Place,
+    leaving: CancellationToken,
 }
 
 impl Server {
     /// A server of `router` with the default limits.
     pub fn new(router: Router) -> Self {
-        Self { router: router.with_state(()), limits: Limits::default(), tls: None, place: Place::Service }
+        Self {
+            router: router.with_state(()),
+            limits: Limits::default(),
+            tls: None,
+            place: Place::Service,
+            leaving: CancellationToken::new(),
+        }
+    }
+
+    /// From `leaving` on, which comes some time before the end, each answer over HTTP/1.1 is the last of its connection: a
+    /// client that is told so sends its next request elsewhere, and none at the moment at which the connection is closed.
+    pub fn with_leave(mut self, leaving: CancellationToken) -> Self {
+        self.leaving = leaving;
+        self
     }
 
     /// With other limits.
@@ -132,12 +154,13 @@ impl Server {
     /// (GOAWAY, `connection: close`), lets what runs finish within the drain bound, cuts off what is left, and
     /// returns. Handlers of endless streams watch `shutdown` themselves and end.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) {
-        let Self { router, limits, tls, place } = self;
+        let Self { router, limits, tls, place, leaving } = self;
         let builder = connection_builder(&limits);
         let graceful = GracefulShutdown::new();
         let slots = Arc::new(Semaphore::new(limits.connections));
         let requests = Arc::new(Semaphore::new(limits.requests));
         let mut connections = JoinSet::new();
+        let leaves = Arc::new(AtomicBool::new(false));
         loop {
             let accept = async {
                 let slot = Arc::clone(&slots).acquire_owned().await;
@@ -145,6 +168,10 @@ impl Server {
             };
             let (slot, accepted) = tokio::select! {
                 () = shutdown.cancelled() => break,
+                () = leaving.cancelled(), if !leaves.load(Ordering::Relaxed) => {
+                    leaves.store(true, Ordering::Relaxed);
+                    continue;
+                }
                 // Finished connections are collected as they end, so that the set holds only live ones.
                 Some(_) = connections.join_next() => continue,
                 accepted = accept => accepted,
@@ -163,6 +190,7 @@ impl Server {
                 peer,
                 body_pause: limits.body_pause,
                 place,
+                leaves: Arc::clone(&leaves),
             };
             let tls = tls.clone();
             let builder = builder.clone();
@@ -226,6 +254,7 @@ struct Connection {
     peer: SocketAddr,
     body_pause: Duration,
     place: Place,
+    leaves: Arc<AtomicBool>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Connection {
@@ -237,6 +266,8 @@ impl hyper::service::Service<Request<Incoming>> for Connection {
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let permit = Arc::clone(&self.requests).try_acquire_owned().ok();
         let request = request.map(|body| Unstalled::new(body, self.body_pause));
-        Handling::start(&self.router, request, permit, self.place)
+        let is_http1 = request.version() < Version::HTTP_2;
+        let handling = Handling::start(&self.router, request, permit, self.place);
+        if is_http1 { handling.ending_when(&self.leaves) } else { handling }
     }
 }

@@ -98,3 +98,35 @@ async fn a_gateway_that_is_told_to_stop_finishes_what_it_has_begun() {
     processes.platform.launch(GATEWAY).unwrap();
     assert_eq!(*seen.failures.lock().unwrap(), Vec::<String>::new());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_lingers_ends_each_connection_with_its_next_answer() {
+    let processes = turn().await;
+    let platform = &processes.platform;
+    let address = nobodys_address();
+    let mut gateway = platform.command(GATEWAY);
+    gateway
+        .env("MOVIEBOOKING_LISTEN", &address)
+        .env("MOVIEBOOKING_LINGER_SECONDS", "5")
+        .env_remove("MOVIEBOOKING_METRICS_LISTEN");
+    let gateway = Process::start(&gateway, &platform.folder().join("lingering-gateway.log")).unwrap();
+    let client = Client::new();
+    let get = async |path: &str| client.get(format!("http://{address}{path}")).send().await;
+    wait_until("it is ready", async || {
+        get("/readyz").await.is_ok_and(|answer| answer.status() == StatusCode::OK)
+    })
+    .await;
+    assert!(!get("/theaters").await.unwrap().headers().contains_key("connection"));
+
+    let ended = tokio::task::spawn_blocking(move || gateway.stop());
+    wait_until("it is not ready", async || {
+        get("/readyz").await.is_ok_and(|answer| answer.status() == StatusCode::SERVICE_UNAVAILABLE)
+    })
+    .await;
+    let answer = get("/theaters").await.unwrap();
+    assert_eq!(
+        (answer.status(), &answer.headers()["connection"]),
+        (StatusCode::OK, &"close".parse().unwrap())
+    );
+    assert_eq!(ended.await.unwrap().unwrap(), Some(0));
+}

@@ -7,8 +7,6 @@ mod database;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
-mod load;
-#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod monitoring;

@@ -4,10 +4,10 @@ use std::{fs, path::Path};
 
 use moviebooking_launch::{Platform, Process, SERVICES};
 use moviebooking_proto::theaters::v1::{ListTheatersRequest, theaters_service_client::TheatersServiceClient};
-use moviebooking_tests::{Answer, Grpc, Processes, Rest};
+use moviebooking_tests::{Answer, Grpc, Load, Processes, Rest};
 use serde_json::{Value, json};
 
-use crate::{load::Load, program::nobodys_address, turn, wait_until};
+use crate::{program::nobodys_address, turn, wait_until};
 
 /// What is wrong with an answer that should be good.
 fn good(answer: &Answer) -> Result<(), String> {
