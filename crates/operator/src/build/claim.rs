@@ -2,9 +2,10 @@
 
 use k8s_openapi::api::{
     batch::v1::{Job, JobSpec},
-    core::v1::{Container, PodSpec, PodTemplateSpec, Secret, Volume, VolumeMount},
+    core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec, Secret, Volume, VolumeMount},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use sha2::{Digest as _, Sha256};
 
 use super::{
     database::{POSTGRES_USER, SERVER, SETUP, credentials, mount, secret_file, superuser_password, variable},
@@ -14,11 +15,11 @@ use super::{
 };
 use crate::api::DatabaseClaim;
 
-/// Makes the role and the database, or gives the role its present password.
+/// Makes the database, the role that owns it, and the one that logs in with the present password.
 const SETUP_SCRIPT: &str = include_str!("database/setup.sh");
-/// Removes database and role.
+/// Removes database and roles.
 const TEARDOWN_SCRIPT: &str = include_str!("database/teardown.sh");
-/// The file with the role's password, as the script reads it.
+/// The file with the present password, as the script reads it.
 const CREDENTIALS: (&str, &str) = ("credentials", "/run/secrets/credentials");
 /// A database that cannot be removed within so many seconds stays.
 const TEARDOWN_BOUND_SECONDS: i64 = 120;
@@ -28,7 +29,7 @@ const TEARDOWN_BOUND_SECONDS: i64 = 120;
 pub struct ClaimObjects {
     /// The Secret that the claim ends in.
     pub credentials: Secret,
-    /// The Job that makes role and database, or sets the role's password.
+    /// The Job that makes the database and the role that logs in.
     pub setup: Job,
 }
 
@@ -50,14 +51,15 @@ pub fn claim_objects(
     server: Server<'_>,
     password: &str,
 ) -> serde_json::Result<Option<ClaimObjects>> {
-    let Some(credentials) = credentials(claim, "moviebooking", server.name, password, "") else {
+    let login = login(&claim.spec.database, password);
+    let Some(credentials) = credentials(claim, "moviebooking", server.name, &login, password, "") else {
         return Ok(None);
     };
     let Some(mut metadata) = claim_metadata(claim, "setup") else { return Ok(None) };
     let secret = credentials.metadata.name.as_deref().unwrap_or_default();
     let (folder, path) = CREDENTIALS;
-    let files = Some((mount(folder, path), secret_file(folder, secret, "password")));
-    let template = template(claim, server, SETUP_SCRIPT, files);
+    let files = (mount(folder, path), secret_file(folder, secret, "password"));
+    let template = template(claim, server, SETUP_SCRIPT, Some((variable("LOGIN", &login), files)));
     // Another password is another Job.
     let digest = digest(&(&template, &credentials.data))?;
     metadata.name = metadata.name.map(|name| format!("{name}-{digest}"));
@@ -69,7 +71,15 @@ pub fn claim_objects(
     Ok(Some(ClaimObjects { credentials, setup }))
 }
 
-/// The Job that removes database and role of a claim that is deleted; nothing for one that was never stored.
+/// The role that logs in with this password, a member of the one that owns the database and has its name. Each password has
+/// a role of its own, so that the one before is good until nobody uses it any more.
+fn login(database: &str, password: &str) -> String {
+    // What PostgreSQL keeps of a name is 63 bytes.
+    let database: String = database.chars().take(54).collect();
+    format!("{database}_{}", hex::encode(&Sha256::digest(password)[..4]))
+}
+
+/// The Job that removes database and roles of a claim that is deleted; nothing for one that was never stored.
 pub fn teardown(claim: &DatabaseClaim, server: Server<'_>) -> Option<Job> {
     Some(Job {
         metadata: claim_metadata(claim, "teardown")?,
@@ -83,26 +93,28 @@ pub fn teardown(claim: &DatabaseClaim, server: Server<'_>) -> Option<Job> {
     })
 }
 
-/// Runs a script as the server's superuser.
+/// Runs a script as the server's superuser, who may be told the role that logs in, and its password in a file.
 fn template(
     claim: &DatabaseClaim,
     server: Server<'_>,
     script: &str,
-    files: Option<(VolumeMount, Volume)>,
+    login: Option<(EnvVar, (VolumeMount, Volume))>,
 ) -> PodTemplateSpec {
+    let (login, files): (Vec<_>, Vec<_>) = login.into_iter().unzip();
     let (mounts, volumes): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+    let variables = [
+        variable("PGHOST", server.name),
+        variable("PGUSER", "postgres"),
+        variable("NAME", &claim.spec.database),
+        superuser_password(server.name),
+    ];
     let of_server = server.pod.containers.first();
     let container = Container {
         name: "setup".to_owned(),
         image: of_server.and_then(|container| container.image.clone()),
         image_pull_policy: of_server.and_then(|container| container.image_pull_policy.clone()),
         command: Some(vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()]),
-        env: Some(vec![
-            variable("PGHOST", server.name),
-            variable("PGUSER", "postgres"),
-            variable("NAME", &claim.spec.database),
-            superuser_password(server.name),
-        ]),
+        env: Some(variables.into_iter().chain(login).collect()),
         resources: Some(quantities(&[("cpu", "10m"), ("memory", "32Mi")], &[("memory", "64Mi")])),
         security_context: Some(container_security()),
         termination_message_policy: Some(LAST_WORDS.to_owned()),

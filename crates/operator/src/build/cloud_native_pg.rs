@@ -97,11 +97,11 @@ pub fn cloud_native_pg_objects(
         return Ok(None);
     };
     // Its servers always speak TLS, with an authority of their own.
-    let Some(credentials) = credentials(claim, "cloudnative-pg", service, password, "?sslmode=require")
-    else {
+    let name = &claim.spec.database;
+    let options = "?sslmode=require";
+    let Some(credentials) = credentials(claim, "cloudnative-pg", service, name, password, options) else {
         return Ok(None);
     };
-    let name = &claim.spec.database;
     let reclaim = match asked.deletion_policy {
         DeletionPolicy::Retain => "retain",
         DeletionPolicy::Delete => "delete",

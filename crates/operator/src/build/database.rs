@@ -265,6 +265,7 @@ pub(super) fn credentials(
     claim: &DatabaseClaim,
     provider: &str,
     service: &str,
+    username: &str,
     password: &str,
     options: &str,
 ) -> Option<Secret> {
@@ -272,14 +273,14 @@ pub(super) fn credentials(
     let (database, namespace) =
         (&claim.spec.database, claim.metadata.namespace.as_deref().unwrap_or_default());
     let host = format!("{service}.{namespace}.svc");
-    let uri = format!("postgres://{database}:{password}@{host}:{POSTGRES_PORT}/{database}{options}");
+    let uri = format!("postgres://{username}:{password}@{host}:{POSTGRES_PORT}/{database}{options}");
     let entries: BTreeMap<String, ByteString> = [
         ("type", "postgresql"),
         ("provider", provider),
         ("host", &host),
         ("port", &POSTGRES_PORT.to_string()),
         ("database", database),
-        ("username", database),
+        ("username", username),
         ("password", password),
         ("uri", &uri),
     ]

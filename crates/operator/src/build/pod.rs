@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction,
-        KeyToPath, Lifecycle, LifecycleHandler, LocalObjectReference, PodSecurityContext, PodSpec, Probe,
-        ResourceRequirements, SeccompProfile, SecretKeySelector, SecretVolumeSource, SecurityContext,
-        SleepAction, TopologySpreadConstraint, Volume, VolumeMount,
+        KeyToPath, LocalObjectReference, PodSecurityContext, PodSpec, Probe, ResourceRequirements,
+        SeccompProfile, SecretKeySelector, SecretVolumeSource, SecurityContext, TopologySpreadConstraint,
+        Volume, VolumeMount,
     },
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
 
-use super::scope::Scope;
+use super::{rollout::MIGRATE, scope::Scope};
 use crate::{
     api::PullPolicy,
     graph::{BANK, Component, GATEWAY, METRICS_PORT, PAYMENTS, component},
@@ -20,7 +20,8 @@ use crate::{
 
 /// The user that the images run as.
 const USER: i64 = 65532;
-/// How long a pod that is to end goes on taking requests: until everybody has looked up its service's name again.
+/// How long a pod that is to end goes on taking requests: until everybody has looked up its service's name again, and every
+/// connection over HTTP/1.1 has had its last answer or been idle for too long.
 const LINGER_SECONDS: i64 = 10;
 /// How long a process may take until the requests under way are answered, as it says itself, and some more.
 const DRAIN_SECONDS: i64 = 25;
@@ -60,11 +61,6 @@ pub(super) fn of_component(scope: &Scope<'_>, component: &Component, bindings: &
     container.startup_probe = Some(probe("/healthz", 1, 120));
     container.readiness_probe = Some(probe("/readyz", 2, 2));
     container.liveness_probe = Some(probe("/healthz", 10, 3));
-    let linger = LifecycleHandler {
-        sleep: Some(SleepAction { seconds: LINGER_SECONDS }),
-        ..LifecycleHandler::default()
-    };
-    container.lifecycle = Some(Lifecycle { pre_stop: Some(linger), ..Lifecycle::default() });
     PodSpec {
         volumes: Some(volumes),
         termination_grace_period_seconds: Some(LINGER_SECONDS + DRAIN_SECONDS),
@@ -80,7 +76,7 @@ pub(super) fn of_component(scope: &Scope<'_>, component: &Component, bindings: &
 /// The pod that runs the migrations of a component's databases.
 pub(super) fn of_migration(scope: &Scope<'_>, component: &Component, bindings: &Bindings) -> PodSpec {
     let secrets = secrets(scope, component, bindings);
-    let mut container = container("migrate", scope);
+    let mut container = container(MIGRATE, scope);
     container.image = Some(scope.image(component.name));
     container.args = Some(vec!["--migrate-only".to_owned()]);
     container.env = Some(environment(scope, component, bindings));
@@ -218,6 +214,10 @@ fn environment(scope: &Scope<'_>, component: &Component, bindings: &Bindings) ->
         ("MOVIEBOOKING_PLAINTEXT".to_owned(), "true".to_owned()),
     ];
     let mut set = |name: &str, value: String| variables.push((format!("MOVIEBOOKING_{name}"), value));
+    // Who works on a service waits for its newer program.
+    if scope.workload(component.name).development.is_none() {
+        set("LINGER_SECONDS", LINGER_SECONDS.to_string());
+    }
     for peer in component.calls.iter().filter_map(|name| self::component(name)) {
         set(
             &format!("{}_URL", peer.name.to_uppercase()),

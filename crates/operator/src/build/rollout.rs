@@ -1,10 +1,14 @@
-//! How a new version, or other settings, reach the components: each one's databases are migrated, then it is rolled out
-//! when all before it are; what fails stops there, and the rest goes on as it is.
+//! How a new version, or other settings, reach the components: when all before it are rolled out, each one's databases are
+//! migrated, and then it is; what fails stops there, and the rest goes on as it is. A new platform's databases are migrated
+//! all at once.
 
 use k8s_openapi::{
     api::{
         apps::v1::Deployment,
-        batch::v1::{Job, JobSpec},
+        batch::v1::{
+            Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
+            PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
+        },
         core::v1::PodTemplateSpec,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -28,8 +32,12 @@ use crate::{
 pub const TEMPLATE: &str = "moviebooking.dev/template";
 /// The label value of the pods of all migrations.
 pub(super) const MIGRATION: &str = "migration";
+/// The name of the container that runs migrations.
+pub(super) const MIGRATE: &str = "migrate";
 /// A migration is tried so often again, after 10, 20, 40, … seconds.
 const MIGRATION_RETRIES: i32 = 6;
+/// The exit codes of what no repetition mends: EX_USAGE and EX_CONFIG of sysexits.h.
+const HOPELESS: [i32; 2] = [64, 78];
 
 /// How a migration does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,23 +107,26 @@ pub(super) fn add(plan: &mut Plan, scope: &Scope<'_>, observed: &Observed) -> Re
         if let (None, Ok(bindings)) = (&waits, &bindings) {
             let deployment = deployment(scope, component, bindings, observed)?;
             let is_new = there.is_none_or(|there| template_of(there) != template_of(&deployment));
-            let mut migration = Migration::Complete;
+            let mut migration = Some(Migration::Complete);
             if component.database {
                 let job = self::migration(scope, component, bindings)?;
                 let state = observed.migrations.get(job.metadata.name.as_deref().unwrap_or_default());
-                // What runs already needs none, whatever became of the one before.
-                if is_new || state.is_some() {
+                // What runs already needs none, whatever became of the one before. What is to be replaced runs on a
+                // migrated database as it is, but could not start on it: it is migrated in its turn and no earlier.
+                let is_due = is_new && (there.is_none() || before.is_none());
+                if is_due || state.is_some() {
                     plan.objects.push(Object::of(&job)?);
                 }
-                migration = state.cloned().unwrap_or(Migration::Running);
+                migration = state.cloned();
             }
             let turn = match (migration, before) {
                 // What is there already is kept as it is to be, whatever others wait for.
                 _ if !is_new => there.map_or(Turn::RollingOut, state),
-                (Migration::Running, _) => Turn::Migrating,
-                (Migration::Failed(why), _) => Turn::MigrationFailed(why),
-                (Migration::Complete, Some(before)) => Turn::After(before),
-                (Migration::Complete, None) => Turn::RollingOut,
+                (Some(Migration::Failed(why)), _) => Turn::MigrationFailed(why),
+                (Some(Migration::Complete), None) => Turn::RollingOut,
+                (Some(Migration::Complete), Some(before)) => Turn::After(before),
+                (None, Some(before)) if there.is_some() => Turn::After(before),
+                (Some(Migration::Running) | None, _) => Turn::Migrating,
             };
             if matches!(turn, Turn::RollingOut | Turn::RolloutFailed(_) | Turn::Done) {
                 plan.objects.push(Object::of(&deployment)?);
@@ -186,9 +197,41 @@ fn migration(scope: &Scope<'_>, component: &Component, bindings: &Bindings) -> R
     metadata.name = Some(scope.object_name(&format!("{part}-{}", digest(&template)?)));
     Ok(Job {
         metadata,
-        spec: Some(JobSpec { backoff_limit: Some(MIGRATION_RETRIES), template, ..JobSpec::default() }),
+        spec: Some(JobSpec {
+            backoff_limit: Some(MIGRATION_RETRIES),
+            pod_failure_policy: Some(failure_policy()),
+            template,
+            ..JobSpec::default()
+        }),
         ..Job::default()
     })
+}
+
+/// What is hopeless fails at once, and a pod that was evicted is no failure.
+fn failure_policy() -> PodFailurePolicy {
+    let hopeless = PodFailurePolicyOnExitCodesRequirement {
+        container_name: Some(MIGRATE.to_owned()),
+        operator: "In".to_owned(),
+        values: HOPELESS.to_vec(),
+    };
+    let evicted = PodFailurePolicyOnPodConditionsPattern {
+        type_: "DisruptionTarget".to_owned(),
+        status: "True".to_owned(),
+    };
+    PodFailurePolicy {
+        rules: vec![
+            PodFailurePolicyRule {
+                action: "FailJob".to_owned(),
+                on_exit_codes: Some(hopeless),
+                ..PodFailurePolicyRule::default()
+            },
+            PodFailurePolicyRule {
+                action: "Ignore".to_owned(),
+                on_pod_conditions: Some(vec![evicted]),
+                ..PodFailurePolicyRule::default()
+            },
+        ],
+    }
 }
 
 /// Ten hexadecimal digits of the value's SHA-256.

@@ -68,7 +68,12 @@ pub(super) async fn platform(
             observed.deployments.insert(name, deployment);
         }
     }
-    for NamedSecret { components, name, keys } in named_secrets(scope.spec) {
+    // The sandbox's process reads that of its database when it starts.
+    let bank = observed.claims.get(BANK).filter(|_| scope.spec.payments.stripe.is_none());
+    let of_bank = bank.and_then(|claimed| {
+        Some(NamedSecret { components: vec![PAYMENTS], name: claimed.secret.clone()?, keys: &["uri"] })
+    });
+    for NamedSecret { components, name, keys } in named_secrets(scope.spec).into_iter().chain(of_bank) {
         let secret = secrets.get_opt(&name).await?;
         let lacks = lacks(&name, keys, secret.as_ref());
         let digest =

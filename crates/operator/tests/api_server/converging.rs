@@ -34,7 +34,9 @@ async fn a_version_alone_becomes_a_platform_that_serves() {
     assert_eq!(secret.type_.as_deref(), Some("servicebinding.io/postgresql"));
     let text = |key: &str| String::from_utf8(secret.data.as_ref().unwrap()[key].0.clone()).unwrap();
     let host = format!("cinema-postgresql.{}.svc", world.namespace);
-    assert_eq!(text("uri"), format!("postgres://users:{}@{host}:5432/users", text("password")));
+    let login = format!("{}:{}", text("username"), text("password"));
+    assert_eq!(text("uri"), format!("postgres://{login}@{host}:5432/users"));
+    assert!(text("username").starts_with("users_"), "a member of the role that owns the database");
     let users = world.api::<Deployment>().get("cinema-users").await.unwrap();
     let volumes = users.spec.unwrap().template.spec.unwrap().volumes.unwrap();
     assert!(

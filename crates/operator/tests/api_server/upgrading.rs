@@ -5,6 +5,7 @@ use kube::{
     ResourceExt as _,
     api::{ListParams, Patch, PatchParams},
 };
+use moviebooking_operator::api::MovieBookingPlatform;
 use serde_json::json;
 
 use crate::world::{World, condition};
@@ -18,7 +19,20 @@ async fn a_migration_that_fails_stops_the_upgrade_and_a_reverted_version_goes_on
     let reason = |wanted: &'static str| {
         move |platform: &_| condition(platform, "Ready").is_some_and(|(_, reason, _)| reason == wanted)
     };
-    world.working_on_until(|name| !fails(name), "migrating", reason("Migrating")).await;
+    // Its turn comes after that of users and theaters.
+    world
+        .working_on_until(
+            |name| !fails(name),
+            "migrating",
+            |platform: &MovieBookingPlatform| {
+                let services = platform.status.iter().flat_map(|status| &status.services);
+                let of_movies = services.filter(|service| service.name == "movies");
+                of_movies
+                    .filter_map(|service| service.message.as_deref())
+                    .any(|it| it.contains("being migrated"))
+            },
+        )
+        .await;
     let jobs = world.api::<Job>();
     let now = "2026-01-01T00:00:00Z";
     for job in

@@ -205,3 +205,30 @@ fn the_names_of_the_longest_platform_fit() {
         assert!(object.name.len() <= most, "{}", object.name);
     }
 }
+
+#[test]
+fn each_password_has_a_role_of_its_own() {
+    let claim = |database: &str| {
+        let claim = json!({
+            "apiVersion": "moviebooking.dev/v1alpha1",
+            "kind": "DatabaseClaim",
+            "metadata": { "name": "cinema-movies", "namespace": "tickets", "uid": "01234567-89ab-cdef-0123-456789abcdef" },
+            "spec": { "database": database, "builtin": { "server": "cinema-postgresql" } },
+        });
+        serde_json::from_value(claim).unwrap()
+    };
+    let pod = k8s_openapi::api::core::v1::PodSpec::default();
+    let objects = |database: &str, password: &str| {
+        let server = Server { name: "cinema-postgresql", pod: &pod };
+        let made = claim_objects(&claim(database), server, password).unwrap().unwrap();
+        let data = made.credentials.data.unwrap();
+        (String::from_utf8(data["username"].0.clone()).unwrap(), made.setup.metadata.name.unwrap())
+    };
+    let (role, job) = objects("movies", "one");
+    assert!(role.starts_with("movies_"), "{role}");
+    assert_eq!(objects("movies", "one"), (role.clone(), job.clone()));
+    let (other_role, other_job) = objects("movies", "two");
+    assert!(other_role != role && other_job != job);
+    // PostgreSQL cuts longer names off.
+    assert_eq!(objects(&"m".repeat(63), "one").0.len(), 63);
+}
