@@ -27,6 +27,8 @@ const CONTEXT: &str = "moviebooking-node";
 
 /// The certificate of the cluster's authority, in the folder.
 pub(crate) const AUTHORITY: &str = "authority.crt";
+/// The file of the folder with the id of the server's process.
+const ID: &str = "kube-apiserver.pid";
 /// What the tokens of service accounts are signed with.
 pub(crate) const ACCOUNTS_KEY: &str = "service-accounts.key";
 /// The server's certificate and key, for either side.
@@ -223,7 +225,22 @@ impl ApiServer {
                 && command::output(self.kubectl()?.args(["get", "namespace", "default"])).is_ok())
         })
         .with_context(|| format!("its log ends with:\n{}", server.last_words()))?;
+        self.place.write(ID, &server.id().to_string())?;
         self.server = Some(server);
+        Ok(())
+    }
+
+    /// Starts the server again if it has ended, as the kubelet of a control plane does.
+    ///
+    /// # Errors
+    /// When it does not become ready: what it said.
+    pub(crate) fn mend(&mut self) -> anyhow::Result<()> {
+        if let Some(server) = &mut self.server
+            && server.ended()?.is_some()
+        {
+            self.server = None;
+            self.resume()?;
+        }
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
@@ -20,6 +21,9 @@ use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
+
+/// How often it is looked whether a command has ended.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Tells a command which cluster it runs beside: its folder.
 const CLUSTER: &str = "MOVIEBOOKING_TEST_CLUSTER";
@@ -129,11 +133,19 @@ fn beside(archives: &[PathBuf], words: &[OsString]) -> anyhow::Result<ExitCode> 
         _ => Some(PathBuf::from(name)),
     };
     let program = program.with_context(|| format!("{} is not in PATH", name.display()))?;
-    let node = start(archives)?;
+    let mut node = start(archives)?;
     let mut command: Command = node.beside(&program)?;
     command.args(arguments).env("KUBECONFIG", node.kubeconfig()).env(CLUSTER, node.folder());
     command.env("PATH", with_kubectl()?);
-    let status = command.status().with_context(|| format!("cannot start {}", program.display()))?;
+    let mut command = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+    let status = loop {
+        if let Some(status) = command.try_wait()? {
+            break status;
+        }
+        node.mend()?;
+        #[expect(clippy::disallowed_methods, reason = "a pause between two looks at the processes")]
+        std::thread::sleep(LOOK);
+    };
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -108,6 +108,14 @@ impl Node {
         self.api.kubectl()
     }
 
+    /// Starts the API server again if it has ended: whoever keeps a node calls this now and then.
+    ///
+    /// # Errors
+    /// When it does not become ready: what it said.
+    pub fn mend(&mut self) -> anyhow::Result<()> {
+        self.api.mend()
+    }
+
     /// A program in the cluster's network, where pods and Services are reached: add its arguments.
     ///
     /// # Errors

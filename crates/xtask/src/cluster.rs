@@ -16,6 +16,9 @@ use crate::workspace::Workspace;
 /// Any part of a cluster: the variable and its value are the same for all.
 const PART: GoProgram = GoProgram::Kubernetes(ClusterPart::Kubelet);
 
+/// Another tag of the same images: what the tests upgrade to.
+const NEXT_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-next");
+
 /// Runs the program that starts clusters with these words.
 pub(crate) fn run(workspace: &Workspace, cache: &Cache, words: &[String]) -> anyhow::Result<()> {
     tools::ensure(workspace, cache, &Step::Cluster.tools(), false)?;
@@ -37,6 +40,7 @@ pub(crate) fn test(workspace: &Workspace, cache: &Cache) -> anyhow::Result<()> {
         run.current_dir(&workspace.root)
             .env(helm.variable(), helm.value(cache))
             .env("MOVIEBOOKING_IMAGES", test_images::PREFIX)
+            .env("MOVIEBOOKING_NEXT_VERSION", NEXT_VERSION)
             .env("MOVIEBOOKING_POSTGRES_IMAGE", test_images::postgres()),
     )
 }
@@ -54,12 +58,19 @@ pub(crate) fn program(workspace: &Workspace, cache: &Cache) -> Command {
 fn save_images(workspace: &Workspace, cache: &Cache) -> anyhow::Result<PathBuf> {
     let docker = Docker::start()?;
     test_images::build(workspace, cache, &docker)?;
+    let mut names = Vec::new();
+    for name in images::names() {
+        let image = |version| format!("{}/{name}:{version}", test_images::PREFIX);
+        let (image, next) = (image(env!("CARGO_PKG_VERSION")), image(NEXT_VERSION));
+        let mut tag = Command::new("docker");
+        docker.used_by(&mut tag);
+        command::output(tag.arg("tag").arg(&image).arg(&next))?;
+        names.extend([image, next]);
+    }
     let archive = workspace.target.join("images/all.tar");
     let mut save = Command::new("docker");
     docker.used_by(&mut save);
-    save.arg("save").arg("--output").arg(&archive);
-    let version = env!("CARGO_PKG_VERSION");
-    save.args(images::names().map(|name| format!("{}/{name}:{version}", test_images::PREFIX)));
-    command::output(save.arg(test_images::postgres())).context("cannot save the images")?;
+    save.arg("save").arg("--output").arg(&archive).args(names).arg(test_images::postgres());
+    command::output(&mut save).context("cannot save the images")?;
     Ok(archive)
 }

@@ -1,12 +1,16 @@
 //! A platform on the cluster, in a namespace of its own.
 
-use std::{net::SocketAddr, process::Command};
+use std::{net::SocketAddr, process::Command, time::Duration};
 
+use moviebooking_launch::wait_until;
 use moviebooking_standalone::Accounts;
 use moviebooking_tests::{System, programs};
 use serde_json::{Value, json};
 
 use crate::commands::{images, kubectl, kubectl_with, run, said, try_kubectl, variable};
+
+/// How long the platform may take to be as it should.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What the namespace and the platform are called.
 const NAME: &str = "cinema";
@@ -47,11 +51,46 @@ impl Cinema {
         kubectl_with(&["apply", "--filename=-"], platform.to_string().as_bytes());
     }
 
-    /// Waits until it is ready.
+    /// Undoes what tests change of the platform's resource.
+    pub(crate) fn reset(&self) {
+        let version = env!("CARGO_PKG_VERSION");
+        self.patch(&json!({"spec": {"version": version, "replicas": 1, "services": null}}));
+    }
+
+    /// Changes the platform's resource by a merge patch.
+    pub(crate) fn patch(&self, changes: &Value) {
+        self.kubectl(&["patch", "mbp/cinema", "--type=merge", "--patch", &changes.to_string()]);
+    }
+
+    /// Waits until it is ready as its resource is now.
     pub(crate) fn wait_until_ready(&self) {
-        let wait = ["wait", "--for=condition=Ready", "mbp/cinema", "--namespace", NAME, "--timeout=300s"];
-        let waited = try_kubectl(&wait, b"");
-        assert!(waited.status.success(), "not ready:\n{}", self.state());
+        self.wait_until("the platform is not ready", || {
+            let platform = self.try_get("mbp/cinema");
+            let conditions = platform["status"]["conditions"].as_array();
+            let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
+            ready.is_some_and(|ready| {
+                ready["status"] == "True" && ready["observedGeneration"] == platform["metadata"]["generation"]
+            })
+        });
+    }
+
+    /// Waits until it is ready and no pod is on its way out.
+    pub(crate) fn wait_until_settled(&self) {
+        self.wait_until_ready();
+        self.wait_until("pods do not end", || {
+            let pods = self.try_get("pods");
+            let mut pods = pods["items"].as_array().into_iter().flatten().peekable();
+            pods.peek().is_some() && pods.all(|pod| pod["metadata"]["deletionTimestamp"].is_null())
+        });
+    }
+
+    /// Waits until a condition holds; an API server that does not answer is asked again.
+    ///
+    /// # Panics
+    /// With what a person would look at.
+    pub(crate) fn wait_until(&self, what: &str, mut condition: impl FnMut() -> bool) {
+        let waited = wait_until(PATIENCE, what, || Ok(condition()));
+        assert!(waited.is_ok(), "{what}:\n{}", self.state());
     }
 
     /// What a person would look at.
@@ -96,6 +135,12 @@ impl Cinema {
         let service = self.get("service/cinema-gateway");
         let ip = service["spec"]["clusterIP"].as_str().unwrap().parse().unwrap();
         SocketAddr::new(ip, 80)
+    }
+
+    /// An object of the namespace, or a list of them; null where it cannot be had.
+    pub(crate) fn try_get(&self, object: &str) -> Value {
+        let output = try_kubectl(&["get", object, "--namespace", NAME, "--output=json"], b"");
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
     }
 
     /// An object of the namespace.

@@ -2,8 +2,26 @@
 //! one, loads the images into it and says by variables where everything is.
 
 #[cfg(test)]
+mod balance;
+#[cfg(test)]
 mod cinema;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod install;
+#[cfg(test)]
+mod load;
+#[cfg(test)]
+mod operator;
+#[cfg(test)]
+mod passwords;
+#[cfg(test)]
+mod repair;
+#[cfg(test)]
+mod shared;
+#[cfg(test)]
+mod stops;
+#[cfg(test)]
+mod upgrade;
