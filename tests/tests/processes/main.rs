@@ -4,6 +4,8 @@
 #[path = "../system/authorisation/mod.rs"]
 mod authorisation;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 #[path = "../system/bad_input.rs"]
 mod bad_input;
 #[cfg(test)]

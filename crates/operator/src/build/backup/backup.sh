@@ -16,7 +16,6 @@ fi
 pg_basebackup --username=postgres --no-password --label="$NAME" --checkpoint=fast --wal-method=stream \
     --format=tar --gzip --pgdata="$unfinished"
 echo "$JOB" >"$unfinished/job"
-sync
 mv "$unfinished" "$NAME"
 # Names end with the minute for which they were due.
 for old in $(ls -d "$SCHEDULE"-[0-9]* 2>/dev/null | sort -r | tail -n "+$((KEEP + 1))"); do
