@@ -76,7 +76,7 @@ fn failure(state: &ContainerState) -> Option<&ContainerStateTerminated> {
 fn no_image(container: &ContainerStatus, message: &str) -> Trouble {
     let cause = message.rsplit("ErrImagePull: ").next().unwrap_or_default();
     let field = match container.name.as_str() {
-        SERVER | "setup" => "spec.databases.builtin.image",
+        SERVER | "setup" | "prepare" | "backup" => "spec.databases.builtin.image",
         _ => "spec.version or spec.images",
     };
     let image = &container.image;

@@ -29,7 +29,7 @@ pg_verifybackup --quiet --no-parse-wal --manifest-path="$from/backup_manifest" "
 # theirs to the other roles.
 pg_ctl --pgdata="$new" --silent --wait --timeout=86400 --log=/tmp/restore.log --options="-c listen_addresses='' \
     -c unix_socket_directories=/tmp -c hba_file=/config/pg_hba.conf" start ||
-    fail "the backup $BACKUP cannot be recovered: $(tail -n 5 /tmp/restore.log)"
+    fail "the backup $BACKUP cannot be recovered: $(tail -n 5 /tmp/restore.log | tr '\n' ' ')"
 psql --no-psqlrc --quiet --tuples-only --host=/tmp --username=postgres --dbname=postgres --set=ON_ERROR_STOP=1 <<'SQL'
 SET log_min_error_statement = panic;
 \set password `cat /run/secrets/superuser/password`
