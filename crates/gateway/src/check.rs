@@ -42,7 +42,9 @@ impl Check {
     /// # Errors
     /// What was answered last instead (69), or that the URL is none (64).
     pub async fn run(&self) -> Result<(), StartError> {
-        let link = Link::connect(&self.url, &ConnectOptions::default())?.with_deadline(DEADLINE);
+        let link = Link::connect(&self.url, &ConnectOptions::default())
+            .map_err(|error| StartError::usage(format!("{}: {error}", self.url)))?
+            .with_deadline(DEADLINE);
         let begun = Instant::now();
         while let Err(wrong) = self.ask(&link).await {
             if begun.elapsed() > Duration::from_secs(self.within) {
