@@ -26,18 +26,29 @@ const THINKING: Duration = Duration::from_millis(300);
 /// Free seats of the showtimes that they choose: none is sold out while they are here.
 const FREE_SEATS: u64 = 50;
 
-/// Where buyers are and what for.
-#[derive(Clone)]
+/// Who books, where and what.
 struct Buyer {
     base: String,
     token: String,
+    showtime: String,
+}
+
+/// Some who book one after another, at all showtimes in turn: nobody may have more than ten seats of one.
+struct Buyers {
+    base: String,
+    tokens: Vec<String>,
     showtimes: Vec<String>,
 }
 
-impl Buyer {
-    /// The showtime of a booking: each for another one, because nobody may have more than ten seats of one.
-    fn showtime(&self, number: usize) -> String {
-        self.showtimes[number % self.showtimes.len()].clone()
+impl Buyers {
+    /// The buyer of a booking.
+    fn buyer(&self, number: usize) -> Buyer {
+        let round = number / self.showtimes.len();
+        Buyer {
+            base: self.base.clone(),
+            token: self.tokens[round % self.tokens.len()].clone(),
+            showtime: self.showtimes[number % self.showtimes.len()].clone(),
+        }
     }
 }
 
@@ -48,7 +59,7 @@ pub(crate) async fn crowd(system: &System) -> Load {
     let listed = visitor.get("/showtimes?pageSize=200").await.ok();
     let mut ids = Vec::new();
     // The latest ones: they are on sale for as long as the test takes.
-    for showtime in listed["showtimes"].as_array().into_iter().flatten().rev().take(80) {
+    for showtime in listed["showtimes"].as_array().into_iter().flatten().rev().take(160) {
         let id = showtime["id"].as_str().unwrap_or_default();
         let seats = visitor.get(&format!("/showtimes/{id}/seats")).await.ok();
         if seats["freeCount"].as_u64().is_some_and(|free| free >= FREE_SEATS) {
@@ -59,13 +70,17 @@ pub(crate) async fn crowd(system: &System) -> Load {
     let base = format!("http://{}", system.address);
     let mut buyers = Vec::new();
     for _ in 0..5 {
-        let token = system.new_customer().await.token().unwrap_or_default().to_owned();
-        buyers.push(Buyer { base: base.clone(), token, showtimes: ids.clone() });
+        let mut tokens = Vec::new();
+        for _ in 0..4 {
+            tokens.push(system.new_customer().await.token().unwrap_or_default().to_owned());
+        }
+        buyers.push(Buyers { base: base.clone(), tokens, showtimes: ids.clone() });
         // Not all at the same showtime.
-        ids.rotate_left(16);
+        let part = ids.len() / 5;
+        ids.rotate_left(part);
     }
     let [first, second, third, fourth, mut changer] =
-        <[Buyer; 5]>::try_from(buyers).ok().expect("five buyers");
+        <[Buyers; 5]>::try_from(buyers).ok().expect("five times buyers");
     changer.showtimes = vec![watched.clone()];
     let mut load = Load::new();
     rest::buys(&mut load, first);

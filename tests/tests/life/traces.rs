@@ -118,9 +118,9 @@ async fn a_booking_is_one_trace_from_the_gateway_to_every_statement_and_nothing_
         let spans = collector.spans();
         has(&spans, GATEWAY, "POST /payments/charge")
             && has(&spans, GATEWAY, "POST /reservations")
-            && has(&spans, "reservations", "COMMIT")
-            && has(&spans, "payments", "INSERT payments")
-            && has(&spans, "tickets", "INSERT tickets")
+            && has(&spans, "reservations", "WITH showtimes")
+            && has(&spans, "payments", "WITH payments")
+            && has(&spans, "tickets", "WITH tickets")
     })
     .await;
     // The rest is sent when the processes end, and the next tests see them as they were.

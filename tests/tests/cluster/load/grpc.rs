@@ -14,18 +14,18 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use super::{Buyer, paced, told};
+use super::{Buyer, Buyers, paced, told};
 
 /// How often a call is made that was never sent.
 const ATTEMPTS: usize = 3;
 
 /// Somebody who holds a seat and pays.
-pub(super) fn buys(load: &mut Load, buyer: Buyer) {
-    let channel = channel(&buyer.base);
+pub(super) fn buys(load: &mut Load, buyers: Buyers) {
+    let channel = channel(&buyers.base);
     load.client(move |number| {
-        let (channel, buyer) = (channel.clone(), buyer.clone());
+        let (channel, buyer) = (channel.clone(), buyers.buyer(number));
         paced("over gRPC", async move {
-            let hold = hold(buyer.showtime(number));
+            let hold = hold(buyer.showtime.clone());
             let held = answered(|| {
                 let mut client = ReservationsServiceClient::new(channel.clone());
                 let request = signed(&buyer, hold.clone());

@@ -6,7 +6,7 @@ use prost::Message;
 use reqwest::{Client, header::CONTENT_TYPE};
 
 use super::{
-    Buyer,
+    Buyer, Buyers,
     grpc::{charge, hold},
     paced, told,
 };
@@ -16,12 +16,12 @@ const MEDIA_TYPE: &str = "application/grpc-web+proto";
 const TRAILERS: u8 = 0x80;
 
 /// Somebody who holds a seat and pays.
-pub(super) fn buys(load: &mut Load, buyer: Buyer) {
+pub(super) fn buys(load: &mut Load, buyers: Buyers) {
     let client = Client::new();
     load.client(move |number| {
-        let (client, buyer) = (client.clone(), buyer.clone());
+        let (client, buyer) = (client.clone(), buyers.buyer(number));
         paced("over gRPC-Web", async move {
-            let hold = hold(buyer.showtime(number));
+            let hold = hold(buyer.showtime.clone());
             let held: Reservation =
                 call(&client, &buyer, "reservations.v1.ReservationsService/CreateReservation", &hold).await?;
             let charge = charge(held.id, held.total);

@@ -5,37 +5,37 @@ use moviebooking_tests::{Load, key};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::{Buyer, paced, text, told};
+use super::{Buyer, Buyers, paced, text, told};
 
 /// Somebody who holds a seat, pays, and looks at the ticket.
-pub(super) fn buys(load: &mut Load, buyer: Buyer) {
+pub(super) fn buys(load: &mut Load, buyers: Buyers) {
     let client = Client::new();
     load.client(move |number| {
-        let (client, buyer) = (client.clone(), buyer.clone());
-        paced("over REST", async move { book(&client, &buyer, &buyer.showtime(number)).await.map(drop) })
+        let (client, buyer) = (client.clone(), buyers.buyer(number));
+        paced("over REST", async move { book(&client, &buyer).await.map(drop) })
     });
 }
 
-async fn book(client: &Client, buyer: &Buyer, showtime: &str) -> Result<Value, String> {
-    let hold = hold(client, buyer, showtime).await?;
+async fn book(client: &Client, buyer: &Buyer) -> Result<Value, String> {
+    let hold = hold(client, buyer).await?;
     let charge = json!({"reservationId": hold["id"], "amount": hold["total"], "paymentToken": "tok_approve"});
     let payment = asked(post(client, buyer, "/payments/charge").json(&charge)).await?;
     let ticket = payment["ticketIds"][0].as_str().ok_or_else(|| format!("no ticket: {payment}"))?;
     asked(signed_in(client, buyer, Method::GET, &format!("/tickets/{ticket}"))).await
 }
 
-async fn hold(client: &Client, buyer: &Buyer, showtime: &str) -> Result<Value, String> {
-    let wanted = json!({"showtimeId": showtime, "bestAvailable": {"count": 1}});
+async fn hold(client: &Client, buyer: &Buyer) -> Result<Value, String> {
+    let wanted = json!({"showtimeId": buyer.showtime, "bestAvailable": {"count": 1}});
     asked(post(client, buyer, "/reservations").json(&wanted)).await
 }
 
 /// Somebody who holds a seat and lets it go, again and again: who watches the showtime sees that.
-pub(super) fn holds_and_lets_go(load: &mut Load, buyer: Buyer) {
+pub(super) fn holds_and_lets_go(load: &mut Load, buyers: Buyers) {
     let client = Client::new();
     load.client(move |number| {
-        let (client, buyer) = (client.clone(), buyer.clone());
+        let (client, buyer) = (client.clone(), buyers.buyer(number));
         paced("over REST", async move {
-            let held = hold(&client, &buyer, &buyer.showtime(number)).await?;
+            let held = hold(&client, &buyer).await?;
             let path = format!("/reservations/{}", text(&held, "id")?);
             asked(signed_in(&client, &buyer, Method::DELETE, &path)).await.map(drop)
         })
@@ -50,7 +50,7 @@ pub(super) fn signs_in(load: &mut Load, base: String, account: Account) {
         paced("signing in", async move {
             let credentials = json!({"email": account.email, "password": account.password});
             let session = asked(client.post(format!("{base}/users/login")).json(&credentials)).await?;
-            let visitor = Buyer { base, token: text(&session, "accessToken")?, showtimes: Vec::new() };
+            let visitor = Buyer { base, token: text(&session, "accessToken")?, showtime: String::new() };
             for path in ["/users/me", "/movies?pageSize=5", "/theaters", "/reservations"] {
                 asked(signed_in(&client, &visitor, Method::GET, path)).await?;
             }
