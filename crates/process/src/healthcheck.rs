@@ -40,7 +40,10 @@ fn answer(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, BOUND)?;
     stream.set_read_timeout(Some(BOUND))?;
     stream.set_write_timeout(Some(BOUND))?;
-    write!(stream, "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    // In one piece: who answers may have read no more than the first one when it closes the connection.
+    stream.write_all(
+        format!("GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").as_bytes(),
+    )?;
     let mut answer = String::new();
     // Whoever answers there, it need not be a process of ours.
     stream.take(4096).read_to_string(&mut answer)?;

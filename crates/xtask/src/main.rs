@@ -44,8 +44,8 @@ enum Task {
         /// ($MOVIEBOOKING_CACHE, or moviebooking in $XDG_CACHE_HOME or ~/.cache)
         #[arg(long)]
         install: bool,
-        /// Which steps to run, in this order [default: fmt edges deny clippy docs generated monitoring tests chaos]
-        #[arg(value_name = "STEP")]
+        /// Which steps to run, in this order
+        #[arg(value_enum, value_name = "STEP", default_values_t = Step::ALL)]
         steps: Vec<Step>,
     },
     /// Write the generated files anew: openapi.json, docs/events.md and the custom resources' definitions
@@ -97,10 +97,7 @@ fn main() -> ExitCode {
 fn run(task: Task) -> anyhow::Result<()> {
     let workspace = Workspace::load()?;
     match task {
-        Task::Test { install, steps } => {
-            let steps = if steps.is_empty() { Step::ALL.to_vec() } else { steps };
-            runner::run(&workspace, &steps, install)
-        }
+        Task::Test { install, steps } => runner::run(&workspace, &steps, install),
         Task::Generate => generated::rewrite(&workspace, &Cache::locate()?),
         Task::Up { demo } => processes::up(&workspace, demo),
         Task::Down => processes::down(&workspace),
