@@ -15,6 +15,7 @@ mod gateway;
 mod integrations;
 mod platform;
 mod routes;
+mod rules;
 mod values;
 mod workload;
 

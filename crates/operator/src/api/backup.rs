@@ -5,6 +5,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules;
+
 /// Copies of all databases as of one moment, made at fixed times and kept on a volume. A Job that is made of the platform's
 /// CronJob by hand (`kubectl create job --from=cronjob/PLATFORM-backup NAME`) makes one at once; it is named as the Job.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -20,7 +22,7 @@ pub struct Backup {
     /// Name of the PersistentVolumeClaim that they are written to, each into a folder of its own. It is made by who writes
     /// this, and stays when the platform goes.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')").message(
+    #[x_kube(validation = Rule::new(rules::NAME).message(
         "claimName: use the name of a PersistentVolumeClaim: lower-case letters, digits, '-' and '.'"
     ))]
     pub claim_name: String,
@@ -41,14 +43,14 @@ fn a_week() -> i32 {
 pub struct Restore {
     /// Name of the PersistentVolumeClaim, in the platform's namespace, that the copy is on. It is only read.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')").message(
+    #[x_kube(validation = Rule::new(rules::NAME).message(
         "claimName: use the name of a PersistentVolumeClaim: lower-case letters, digits, '-' and '.'"
     ))]
     pub claim_name: String,
     /// Name of the copy: that of its folder, such as cinema-backup-29401290, and in `status.backup.lastName` of the platform
     /// that made it.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')").message(
+    #[x_kube(validation = Rule::new(rules::NAME).message(
         "backup: use the name of a backup such as cinema-backup-29401290: lower-case letters, digits, '-' and '.'"
     ))]
     pub backup: String,

@@ -4,7 +4,7 @@ use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::api::r
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DeletionPolicy, database::ten_gibibytes};
+use super::{DeletionPolicy, database::ten_gibibytes, rules};
 
 /// Databases on a Cluster of CloudNativePG 1.30 or newer: a Database and a DatabaseRole for each.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -19,7 +19,7 @@ pub struct CloudNativePgDatabases {
     /// Name of a Cluster of the platform's namespace that somebody else takes care of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 50))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message(
+    #[x_kube(validation = Rule::new(rules::LABEL).message(
         "clusterName: use the name of a Cluster: lower-case letters, digits and -"
     ))]
     pub cluster_name: Option<String>,
@@ -42,7 +42,7 @@ pub struct CloudNativePgCluster {
     /// Image of PostgreSQL 15 or newer, instead of the one that CloudNativePG uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 300))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9][A-Za-z0-9._:/@-]*$')").message(
+    #[x_kube(validation = Rule::new(rules::IMAGE).message(
         "imageName: use an image's name such as ghcr.io/cloudnative-pg/postgresql:17"
     ))]
     pub image_name: Option<String>,
@@ -76,7 +76,7 @@ fn three() -> i32 {
 pub struct ClusterStorage {
     /// Its size, such as 10Gi. It can grow where the StorageClass lets it.
     #[serde(default = "ten_gibibytes")]
-    #[x_kube(validation = Rule::new("type(self) == int ? self > 0 : isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message(
+    #[x_kube(validation = Rule::new(rules::QUANTITY).message(
         "size: use a quantity such as 10Gi"
     ))]
     pub size: Quantity,

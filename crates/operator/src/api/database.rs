@@ -10,7 +10,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CloudNativePgDatabases, Restore};
+use super::{CloudNativePgDatabases, Restore, rules};
 
 /// Where a platform's databases are. With none of the three, `builtin` with its defaults.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -46,7 +46,7 @@ pub struct BuiltinDatabases {
     /// `PGDATA`, `psql`). A newer major version does not read the files of an older one.
     #[serde(default = "postgres_image")]
     #[schemars(length(min = 1, max = 300))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9][A-Za-z0-9._:/@-]*$')").message(
+    #[x_kube(validation = Rule::new(rules::IMAGE).message(
         "image: use an image's name such as docker.io/library/postgres:17"
     ))]
     pub image: String,
@@ -105,7 +105,7 @@ impl Default for BuiltinDatabases {
 pub struct Storage {
     /// Its size, such as 10Gi.
     #[serde(default = "ten_gibibytes")]
-    #[x_kube(validation = Rule::new("type(self) == int ? self > 0 : isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message(
+    #[x_kube(validation = Rule::new(rules::QUANTITY).message(
         "size: use a quantity such as 10Gi"
     ))]
     pub size: Quantity,

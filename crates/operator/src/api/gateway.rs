@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Routes;
+use super::{Routes, rules};
 
 /// How a platform is reached.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -66,7 +66,7 @@ pub struct Ingress {
     pub class_name: Option<String>,
     /// Name of the host.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message(
+    #[x_kube(validation = Rule::new(rules::HOST).message(
         "host: use a name such as tickets.example.com"
     ))]
     pub host: String,
