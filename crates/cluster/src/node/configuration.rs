@@ -74,15 +74,19 @@ pub(super) fn kubelet(place: &Place) -> Value {
         "tlsPrivateKeyFile": place.file("kubelet.key"),
         "failSwapOn": false,
         "resolvConf": place.file("resolv.conf"),
-        // A machine that builds has little space left, and no image could be pulled again.
+        // A machine that builds has little space left.
         "evictionHard": {
             "memory.available": "200Mi",
             "nodefs.available": "1%",
             "imagefs.available": "1%",
             "nodefs.inodesFree": "1%",
         },
+        // Once there is space again, pods may come at once.
+        "evictionPressureTransitionPeriod": "10s",
+        // No image could be pulled again, that of the pods' namespaces included: none is collected, whatever the pressure.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
+        "imageMinimumGCAge": "87600h",
         // Seconds after a Secret has changed its files do: tests wait for that.
         "configMapAndSecretChangeDetectionStrategy": "Watch",
         "syncFrequency": "10s",
