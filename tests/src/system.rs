@@ -13,7 +13,7 @@ use std::{
 use clap::Parser as _;
 use moviebooking_domain::clock::{Clock as _, SharedClock, SystemClock};
 use moviebooking_serve::{Server, bind, install_crypto_provider};
-use moviebooking_standalone::{Accounts, DataFolder, Platform, args::Cli, seed};
+use moviebooking_standalone::{Account, Accounts, DataFolder, Platform, args::Cli, seed};
 use serde_json::json;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -109,12 +109,18 @@ impl System {
 
     /// A new customer, signed in.
     pub async fn new_customer(&self) -> Rest {
-        let (email, password) = (format!("{}@buyers.example", key()), "a long enough password");
+        let account = self.register().await;
+        self.rest().sign_in(&account.email, &account.password).await
+    }
+
+    /// A new customer's account.
+    pub async fn register(&self) -> Account {
+        let (email, password) = (format!("{}@buyers.example", key()), "a long enough password".to_owned());
         self.rest()
             .post("/users/register", json!({"email": email, "password": password, "displayName": "A Buyer"}))
             .await
             .ok();
-        self.rest().sign_in(&email, password).await
+        Account { email, password }
     }
 
     /// The id of a showtime that is on sale, hours from now, in the demo's first theater.

@@ -1,4 +1,4 @@
-//! A platform on the cluster, in a namespace of its own.
+//! A platform on the cluster, in the tests' namespace.
 
 use std::{net::SocketAddr, process::Command, time::Duration};
 
@@ -12,43 +12,52 @@ use crate::commands::{images, kubectl, kubectl_with, run, said, try_kubectl, var
 /// How long the platform may take to be as it should.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What the namespace and the platform are called.
-const NAME: &str = "cinema";
+/// The namespace.
+pub(crate) const NAMESPACE: &str = "cinema";
 const ADMIN: &str = "admin@demo.example";
 const PASSWORD: &str = "the password of the test's admin";
 
-/// The platform.
-pub(crate) struct Cinema;
+/// A platform: its name.
+pub(crate) struct Cinema(pub(crate) &'static str);
+
+/// The specification of a platform with one replica of everything, and a server of its own.
+pub(crate) fn spec() -> Value {
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "images": {"repository": images()},
+        "replicas": 1,
+        "databases": {"builtin": {
+            "image": variable("MOVIEBOOKING_POSTGRES_IMAGE"),
+            "storage": {"size": "1Gi"},
+        }},
+    })
+}
+
+/// Makes a namespace, in which nothing but what the strictest level of pod security allows may run.
+pub(crate) fn make_namespace(name: &str) {
+    let namespace = json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+    });
+    kubectl_with(&["apply", "--filename=-"], namespace.to_string().as_bytes());
+}
 
 impl Cinema {
-    /// Makes the namespace, in which nothing but what the strictest level of pod security allows may run.
-    pub(crate) fn new() -> Self {
-        let namespace = json!({
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
-        });
-        kubectl_with(&["apply", "--filename=-"], namespace.to_string().as_bytes());
-        Self
-    }
-
-    /// Describes the platform, with one replica of everything.
+    /// Describes the platform.
     pub(crate) fn apply(&self) {
         let platform = json!({
             "apiVersion": "moviebooking.dev/v1alpha1",
             "kind": "MovieBookingPlatform",
-            "metadata": {"name": NAME, "namespace": NAME},
-            "spec": {
-                "version": env!("CARGO_PKG_VERSION"),
-                "images": {"repository": images()},
-                "replicas": 1,
-                "databases": {"builtin": {
-                    "image": variable("MOVIEBOOKING_POSTGRES_IMAGE"),
-                    "storage": {"size": "1Gi"},
-                }},
-            },
+            "metadata": {"name": self.0, "namespace": NAMESPACE},
+            "spec": spec(),
         });
         kubectl_with(&["apply", "--filename=-"], platform.to_string().as_bytes());
+    }
+
+    /// Its resource as it is now; null where it cannot be had.
+    pub(crate) fn resource(&self) -> Value {
+        self.try_get(&format!("mbp/{}", self.0))
     }
 
     /// Undoes what tests change of the platform's resource.
@@ -59,13 +68,14 @@ impl Cinema {
 
     /// Changes the platform's resource by a merge patch.
     pub(crate) fn patch(&self, changes: &Value) {
-        self.kubectl(&["patch", "mbp/cinema", "--type=merge", "--patch", &changes.to_string()]);
+        let resource = format!("mbp/{}", self.0);
+        self.kubectl(&["patch", &resource, "--type=merge", "--patch", &changes.to_string()]);
     }
 
     /// Waits until it is ready as its resource is now.
     pub(crate) fn wait_until_ready(&self) {
         self.wait_until("the platform is not ready", || {
-            let platform = self.try_get("mbp/cinema");
+            let platform = self.resource();
             let conditions = platform["status"]["conditions"].as_array();
             let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
             ready.is_some_and(|ready| {
@@ -102,7 +112,7 @@ impl Cinema {
             &["logs", "--namespace=moviebooking-system", "deployment/moviebooking-operator", "--tail=40"],
         ];
         let shown = looks.map(|look| {
-            let output = try_kubectl(&[&["--namespace", NAME], look].concat(), b"");
+            let output = try_kubectl(&[&["--namespace", NAMESPACE], look].concat(), b"");
             [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat()
         });
         shown.join("\n")
@@ -110,8 +120,9 @@ impl Cinema {
 
     /// Runs a command of a service's program in its pod.
     pub(crate) fn command(&self, service: &str, words: &[&str], input: &[u8]) -> String {
-        let deployment = format!("deployment/{NAME}-{service}");
-        let exec = ["exec", "--stdin", "--namespace", NAME, &deployment, "--", "/usr/local/bin/moviebooking"];
+        let deployment = format!("deployment/{}-{service}", self.0);
+        let exec =
+            ["exec", "--stdin", "--namespace", NAMESPACE, &deployment, "--", "/usr/local/bin/moviebooking"];
         kubectl_with(&[&exec, words].concat(), input)
     }
 
@@ -132,24 +143,24 @@ impl Cinema {
 
     /// Where the Service in front of the gateway is.
     pub(crate) fn address(&self) -> SocketAddr {
-        let service = self.get("service/cinema-gateway");
+        let service = self.get(&format!("service/{}-gateway", self.0));
         let ip = service["spec"]["clusterIP"].as_str().unwrap().parse().unwrap();
         SocketAddr::new(ip, 80)
     }
 
     /// An object of the namespace, or a list of them; null where it cannot be had.
     pub(crate) fn try_get(&self, object: &str) -> Value {
-        let output = try_kubectl(&["get", object, "--namespace", NAME, "--output=json"], b"");
+        let output = try_kubectl(&["get", object, "--namespace", NAMESPACE, "--output=json"], b"");
         serde_json::from_slice(&output.stdout).unwrap_or_default()
     }
 
     /// An object of the namespace.
     pub(crate) fn get(&self, object: &str) -> Value {
-        serde_json::from_str(&kubectl(&["get", object, "--namespace", NAME, "--output=json"])).unwrap()
+        serde_json::from_str(&kubectl(&["get", object, "--namespace", NAMESPACE, "--output=json"])).unwrap()
     }
 
     /// Runs `kubectl` in the namespace.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
-        kubectl(&[&["--namespace", NAME], arguments].concat())
+        kubectl(&[&["--namespace", NAMESPACE], arguments].concat())
     }
 }

@@ -2,16 +2,15 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use moviebooking_audit::{Databases, audit};
-use moviebooking_store::{Db, PoolOptions};
 use moviebooking_tests::{Load, Rest, key};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use crate::{
+    cinema::PATIENCE,
     commands::try_kubectl,
+    databases,
     shared::{Shared, shared},
 };
 
@@ -25,27 +24,30 @@ const PAUSE: Duration = Duration::from_millis(200);
 type Bought = Arc<Mutex<Vec<String>>>;
 
 /// Asks until there is a final answer, always with the same key.
-async fn persist(buyer: &Rest, path: &str, body: &Value) -> Value {
+async fn persist(buyer: &Rest, path: &str, body: &Value) -> Result<Value, String> {
     let key = key();
-    loop {
-        let request = buyer.request(Method::POST, path).header("idempotency-key", &key).json(body);
-        if let Ok(answer) = request.send().await {
-            let status = answer.status();
-            if let Ok(json) = answer.json::<Value>().await
-                && !status.is_server_error()
-                && json["reason"] != "REQUEST_IN_FLIGHT"
-            {
-                return json;
+    let answered = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let request = buyer.request(Method::POST, path).header("idempotency-key", &key).json(body);
+            if let Ok(answer) = request.send().await {
+                let status = answer.status();
+                if let Ok(json) = answer.json::<Value>().await
+                    && !status.is_server_error()
+                    && json["reason"] != "REQUEST_IN_FLIGHT"
+                {
+                    return json;
+                }
             }
+            tokio::time::sleep(PAUSE).await;
         }
-        tokio::time::sleep(PAUSE).await;
-    }
+    });
+    answered.await.map_err(|_| format!("{path}: no final answer in {PATIENCE:?}"))
 }
 
 /// Books two seats, whatever it takes, unless they cannot be had.
 async fn book(buyer: Rest, showtime: String, bought: Bought) -> Result<(), String> {
     let wanted = json!({"showtimeId": showtime, "bestAvailable": {"count": 2}});
-    let hold = persist(&buyer, "/reservations", &wanted).await;
+    let hold = persist(&buyer, "/reservations", &wanted).await?;
     if hold["id"].is_null() {
         // Others were faster, or the buyer has as many as one may have.
         let reasons = ["NOT_ENOUGH_SEATS", "SEAT_UNAVAILABLE", "SEAT_LIMIT"];
@@ -53,7 +55,7 @@ async fn book(buyer: Rest, showtime: String, bought: Bought) -> Result<(), Strin
         return if is_refused { Ok(()) } else { Err(format!("no seats: {hold}")) };
     }
     let charge = json!({"reservationId": hold["id"], "amount": hold["total"], "paymentToken": "tok_approve"});
-    let paid = persist(&buyer, "/payments/charge", &charge).await;
+    let paid = persist(&buyer, "/payments/charge", &charge).await?;
     match paid["ticketIds"][0].as_str() {
         Some(ticket) => bought.lock().await.push(ticket.to_owned()),
         // It took longer than the seats were held for, or was given back.
@@ -89,25 +91,6 @@ fn ready_pods(cinema: &Shared, component: &str) -> BTreeSet<String> {
     .collect()
 }
 
-/// The databases, as the server's superuser sees them.
-async fn databases(cinema: &Shared) -> Databases {
-    let secret = cinema.get("secret/cinema-postgresql-superuser");
-    let password = STANDARD.decode(secret["data"]["password"].as_str().unwrap()).unwrap();
-    let password = String::from_utf8(password).unwrap();
-    let host = cinema.get("pod/cinema-postgresql-0")["status"]["podIP"].as_str().unwrap().to_owned();
-    let options = PoolOptions { application_name: "audit", max_connections: Some(2) };
-    let open = async |name: &str| {
-        let url = format!("postgres://postgres:{password}@{host}/{name}").parse().unwrap();
-        Db::connect(&url, &options).await.unwrap()
-    };
-    Databases {
-        reservations: open("reservations").await,
-        payments: open("payments").await,
-        tickets: open("tickets").await,
-        bank: open("bank").await,
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_sold_twice_or_lost_when_pods_are_killed() {
     let cinema = shared().await;
@@ -140,15 +123,7 @@ async fn nothing_is_sold_twice_or_lost_when_pods_are_killed() {
     cinema.wait_until_settled();
     load.end().await;
 
-    let databases = databases(&cinema).await;
-    let mut found = audit(&databases).await.unwrap();
-    let settled = tokio::time::timeout(Duration::from_secs(120), async {
-        while !found.is_empty() {
-            tokio::time::sleep(PAUSE).await;
-            found = audit(&databases).await.unwrap();
-        }
-    });
-    assert!(settled.await.is_ok(), "{found:#?}");
+    databases::agree(&cinema).await;
     let (admin, bought) = (system.admin().await, bought.lock().await);
     println!("{} bookings while {} pods were killed", bought.len(), VICTIMS.len());
     for ticket in bought.iter() {

@@ -18,11 +18,15 @@ mod watch;
 use std::{error::Error, time::Duration};
 
 use moviebooking_domain::clock::{Clock as _, SystemClock};
-use moviebooking_tests::{Load, System};
+use moviebooking_tests::Load;
 use serde_json::Value;
+
+use crate::shared::Shared;
 
 /// How long a buyer thinks before the next booking: the machine has to roll out pods meanwhile.
 const THINKING: Duration = Duration::from_millis(300);
+/// The accounts that they have.
+const CUSTOMERS: usize = 20;
 /// Free seats of the showtimes that they choose: none is sold out while they are here.
 const FREE_SEATS: u64 = 50;
 
@@ -54,7 +58,9 @@ impl Buyers {
 
 /// Buyers over REST, gRPC and gRPC-Web, somebody who signs in again and again, and watchers of a showtime in which seats are
 /// held and let go.
-pub(crate) async fn crowd(system: &System) -> Load {
+pub(crate) async fn crowd(cinema: &mut Shared) -> Load {
+    let mut tokens = cinema.sign_in(CUSTOMERS).await;
+    let system = &cinema.system;
     let visitor = system.rest();
     let listed = visitor.get("/showtimes?pageSize=200").await.ok();
     let mut ids = Vec::new();
@@ -70,11 +76,8 @@ pub(crate) async fn crowd(system: &System) -> Load {
     let base = format!("http://{}", system.address);
     let mut buyers = Vec::new();
     for _ in 0..5 {
-        let mut tokens = Vec::new();
-        for _ in 0..4 {
-            tokens.push(system.new_customer().await.token().unwrap_or_default().to_owned());
-        }
-        buyers.push(Buyers { base: base.clone(), tokens, showtimes: ids.clone() });
+        let of_one = tokens.split_off(tokens.len() - CUSTOMERS / 5);
+        buyers.push(Buyers { base: base.clone(), tokens: of_one, showtimes: ids.clone() });
         // Not all at the same showtime.
         let part = ids.len() / 5;
         ids.rotate_left(part);

@@ -2,6 +2,8 @@
 //! one, loads the images into it and says by variables where everything is.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod balance;
 #[cfg(test)]
 mod cinema;
@@ -9,6 +11,8 @@ mod cinema;
 mod commands;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod databases;
 #[cfg(test)]
 mod install;
 #[cfg(test)]

@@ -176,8 +176,8 @@ async fn an_api_server_that_is_killed_is_missed_by_nobody() {
     let Some(folder) = std::env::var_os("MOVIEBOOKING_TEST_CLUSTER") else {
         return println!("not run: MOVIEBOOKING_TEST_CLUSTER does not name a cluster of this machine");
     };
-    let cinema = shared().await;
-    let load = load::crowd(&cinema.system).await;
+    let mut cinema = shared().await;
+    let load = load::crowd(&mut cinema).await;
     load.flows().await;
     let id = std::fs::read_to_string(Path::new(&folder).join("kube-apiserver.pid")).unwrap();
     said(&run(Command::new("kill").args(["-KILL", id.trim()]), b""), "kill");

@@ -1,13 +1,17 @@
 //! The platform that tests share: to install one takes as long as most tests.
 
-use std::{ops::Deref, time::Duration};
+use std::{
+    ops::{Deref, DerefMut},
+    time::{Duration, Instant},
+};
 
+use moviebooking_standalone::Account;
 use moviebooking_tests::{System, buy};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use crate::{
-    cinema::{Cinema, PATIENCE},
+    cinema::{Cinema, NAMESPACE, PATIENCE, make_namespace},
     operator::install_chart,
 };
 
@@ -21,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) system: System,
     /// How often it was tried whether it sells.
     sold: usize,
+    /// Accounts of customers that tests have one after another: an address may not make many in a quarter of an hour.
+    customers: Vec<Account>,
 }
 
 impl Deref for Shared {
@@ -48,6 +54,19 @@ impl Shared {
         bought.await.expect("nothing is sold")
     }
 
+    /// The access tokens of so many customers.
+    pub(crate) async fn sign_in(&mut self, customers: usize) -> Vec<String> {
+        while self.customers.len() < customers {
+            self.customers.push(self.system.register().await);
+        }
+        let mut tokens = Vec::new();
+        for account in &self.customers[..customers] {
+            let customer = self.system.rest().sign_in(&account.email, &account.password).await;
+            tokens.push(customer.token().expect("a token").to_owned());
+        }
+        tokens
+    }
+
     async fn buys(&self) -> Option<String> {
         let (client, base) = (reqwest::Client::new(), format!("http://{}", self.system.address));
         let listed = client.get(format!("{base}/showtimes?pageSize=200")).send().await.ok()?;
@@ -63,21 +82,50 @@ impl Shared {
     }
 }
 
+/// A test's turn with the platform. It tells how long that took.
+pub(crate) struct Turn {
+    shared: MutexGuard<'static, Shared>,
+    begun: Instant,
+}
+
+impl Deref for Turn {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl DerefMut for Turn {
+    fn deref_mut(&mut self) -> &mut Shared {
+        &mut self.shared
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        println!("took {:.1} s", self.begun.elapsed().as_secs_f64());
+    }
+}
+
 /// The platform for one test at a time, which finds it ready and with one replica of everything.
-pub(crate) async fn shared() -> MutexGuard<'static, Shared> {
+pub(crate) async fn shared() -> Turn {
     static SHARED: OnceCell<Mutex<Shared>> = OnceCell::const_new();
     let shared = SHARED.get_or_init(async || {
+        let begun = Instant::now();
         install_chart();
-        let cinema = Cinema::new();
+        make_namespace(NAMESPACE);
+        let cinema = Cinema("cinema");
         cinema.apply();
         cinema.wait_until_ready();
         let system = cinema.furnish();
-        Mutex::new(Shared { cinema, system, sold: 0 })
+        println!("installed in {:.1} s", begun.elapsed().as_secs_f64());
+        Mutex::new(Shared { cinema, system, sold: 0, customers: Vec::new() })
     });
-    let mut shared = shared.await.lock().await;
+    let (mut shared, begun) = (shared.await.lock().await, Instant::now());
     shared.cinema.reset();
     shared.cinema.wait_until_settled();
     // A Service that was made anew has another address.
     shared.system.address = shared.cinema.address();
-    shared
+    Turn { shared, begun }
 }

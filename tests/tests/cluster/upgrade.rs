@@ -15,10 +15,10 @@ const DATABASES: [&str; 7] = ["users", "theaters", "movies", "reservations", "ti
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_while_the_platform_changes() {
-    let cinema = shared().await;
+    let mut cinema = shared().await;
     cinema.patch(&json!({"spec": {"replicas": 2}}));
     cinema.wait_until_settled();
-    let load = load::crowd(&cinema.system).await;
+    let load = load::crowd(&mut cinema).await;
     load.flows().await;
 
     type Change = (&'static str, fn(&Shared));
