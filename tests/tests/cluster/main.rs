@@ -22,6 +22,8 @@ mod operator;
 #[cfg(test)]
 mod passwords;
 #[cfg(test)]
+mod release;
+#[cfg(test)]
 mod repair;
 #[cfg(test)]
 mod shared;
