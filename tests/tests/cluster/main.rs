@@ -30,4 +30,6 @@ mod shared;
 #[cfg(test)]
 mod stops;
 #[cfg(test)]
+mod telling;
+#[cfg(test)]
 mod upgrade;
