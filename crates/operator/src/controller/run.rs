@@ -16,7 +16,11 @@ use k8s_openapi::api::{
     networking::v1::{Ingress, NetworkPolicy},
     policy::v1::PodDisruptionBudget,
 };
-use kube::{Api, Client, runtime::controller};
+use kube::{
+    Api, Client, Resource,
+    core::DeserializeGuard,
+    runtime::{controller, reflector::Store},
+};
 use kube_lease_manager::LeaseManagerBuilder;
 use moviebooking_serve::StartError;
 use tokio_util::sync::CancellationToken;
@@ -171,7 +175,7 @@ async fn controllers(context: &Arc<Context>, served: &BTreeSet<Foreign>, stop: &
     for kind in PLATFORMS.iter().filter(|kind| served.contains(kind)) {
         platforms = platforms.owns_with(all_of(client, *kind), kind.resource(), owned());
     }
-    let named = platforms.store();
+    let [named, known_platforms] = [platforms.store(), platforms.store()];
     platforms = platforms.watches(ours::<Secret>(client), others(), move |secret| {
         naming(&named, &secret.metadata, |platform: &MovieBookingPlatform, name| {
             observe::named_secrets(&platform.spec).iter().any(|secret| secret.name == name)
@@ -183,7 +187,7 @@ async fn controllers(context: &Arc<Context>, served: &BTreeSet<Foreign>, stop: &
         .for_each(async |_| ());
 
     let claims = controller_of::<DatabaseClaim>(client);
-    let [of_servers, of_clusters, of_secrets] = [claims.store(), claims.store(), claims.store()];
+    let [of_servers, of_clusters, of_secrets, known_claims] = std::array::from_fn(|_| claims.store());
     let mut claims = claims
         .with_config(config())
         .trigger_backoff(Rest)
@@ -215,5 +219,26 @@ async fn controllers(context: &Arc<Context>, served: &BTreeSet<Foreign>, stop: &
         .graceful_shutdown_on(told())
         .run(claim::reconcile, claim::retry, Arc::clone(context))
         .for_each(async |_| ());
-    tokio::join!(platforms, claims);
+    tokio::join!(ending(platforms, &known_platforms, stop), ending(claims, &known_claims, stop));
+}
+
+/// Runs a controller to its end. One that is told to stop before it knows its resources has nothing under way, and would
+/// wait for them for ever.
+async fn ending<K>(
+    controller: impl Future<Output = ()>,
+    known: &Store<DeserializeGuard<K>>,
+    stop: &CancellationToken,
+) where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let told_too_early = async {
+        tokio::select! {
+            Ok(()) = known.wait_until_ready() => std::future::pending().await,
+            () = stop.cancelled() => {}
+        }
+    };
+    tokio::select! {
+        () = controller => {}
+        () = told_too_early => {}
+    }
 }
