@@ -23,15 +23,18 @@ use crate::{
 /// How many objects are read at once when a watch begins.
 const PAGE: u32 = 100;
 
-/// A controller of all resources of a kind. It keeps them in memory, but for the record of who wrote which field, which is
-/// longer than the rest and which nobody looks at.
+/// A controller of all resources of a kind. It keeps them in memory, but for what nobody looks at and what is longer than
+/// the rest: the record of who wrote which field, labels, and annotations, in which kubectl repeats the whole resource.
 pub(super) fn controller_of<K>(client: &Client) -> Controller<DeserializeGuard<K>>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     let (known, writer) = reflector::store();
     let changes = watcher(Api::all(client.clone()), all())
-        .modify(|resource: &mut DeserializeGuard<K>| resource.meta_mut().managed_fields = None)
+        .modify(|resource: &mut DeserializeGuard<K>| {
+            let metadata = resource.meta_mut();
+            (metadata.managed_fields, metadata.labels, metadata.annotations) = (None, None, None);
+        })
         .reflect(writer)
         .applied_objects();
     Controller::for_stream(changes, known)
