@@ -71,6 +71,12 @@ pub struct ApplyError {
 }
 
 impl ApplyError {
+    /// Whether the API server does not want it, and will not until somebody changes something.
+    pub fn is_refusal(&self) -> bool {
+        matches!(&self.source, kube::Error::Api(status) if matches!(status.code, 403 | 422))
+            && !self.namespace_ends()
+    }
+
     /// Whether that is because the namespace is being deleted, where nothing new can be made.
     pub fn namespace_ends(&self) -> bool {
         let kube::Error::Api(status) = &self.source else { return false };

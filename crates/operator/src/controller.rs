@@ -20,7 +20,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use kube::{Client, runtime::events::Recorder};
 use moviebooking_domain::clock::SharedClock;
 
-use crate::{apply::ApplyError, build::BuildError, foreign::Foreign};
+use crate::{api::State, apply::ApplyError, build::BuildError, foreign::Foreign};
 
 pub use run::{Election, run};
 
@@ -67,4 +67,22 @@ pub enum ReconcileError {
     /// An object is not of the form that its kind has.
     #[error("an object of the cluster cannot be read")]
     Json(#[from] serde_json::Error),
+}
+
+impl ReconcileError {
+    /// What a person has to know of it who looks at the resource: what the API server refuses stays so until somebody does
+    /// something about it, while what it does not answer is only tried again.
+    fn state(&self) -> Option<State> {
+        match self {
+            Self::Api(kube::Error::Api(status)) if status.is_forbidden() => {
+                let message = format!(
+                    "the operator is refused what it needs: {}; give it the roles of its version, which its chart and manifests/operator.yaml have",
+                    status.message
+                );
+                Some(State::fails("Forbidden", message))
+            }
+            Self::Apply(error) if error.is_refusal() => Some(State::fails("ApplyFailed", error.to_string())),
+            _ => None,
+        }
+    }
 }

@@ -88,27 +88,56 @@ pub(super) fn retry(
 }
 
 async fn look(claim: &DatabaseClaim, context: &Context) -> Result<Action, ReconcileError> {
-    teardown::hold(claim, context).await?;
-    let spec = &claim.spec;
-    let found = match (&spec.external, &spec.builtin, &spec.cloud_native_pg) {
-        (Some(external), _, _) => of_secret(claim, &external.secret_name, context).await?,
-        (_, Some(builtin), _) => builtin::on_server(claim, builtin, context).await?,
-        (_, _, Some(asked)) => cloud_native_pg::on_cluster(claim, asked, context).await?,
-        (None, None, None) => {
-            Found::not_yet("SpecInvalid", "spec: set exactly one of builtin, external and cloudNativePG")
+    let found = match find(claim, context).await {
+        Ok(found) => found,
+        Err(error) => {
+            if let Some(state) = error.state() {
+                // What was known of the database stays known.
+                let before = claim.status.clone().unwrap_or_default();
+                if let Err(untold) = publish(claim, before, &state, context).await {
+                    tracing::warn!(error = %untold, "the status cannot be written");
+                }
+            }
+            return Err(error);
         }
     };
-    let is_ready = found.state.holds == Some(true);
-    let before = claim.status.clone().unwrap_or_default();
-    let mut conditions = Conditions::new(&before.conditions, claim.metadata.generation, context.clock.now());
-    conditions.set("Ready", &found.state);
     let status = DatabaseClaimStatus {
-        observed_generation: claim.metadata.generation,
         binding: found.secret.map(|name| Binding { name }),
         host: found.host,
         port: found.port.map(i32::from),
-        conditions: conditions.finish(),
+        ..DatabaseClaimStatus::default()
     };
+    publish(claim, status, &found.state, context).await?;
+    let is_ready = found.state.holds == Some(true);
+    Ok(Action::requeue(some(if is_ready { SETTLED } else { UNDER_WAY })))
+}
+
+async fn find(claim: &DatabaseClaim, context: &Context) -> Result<Found, ReconcileError> {
+    teardown::hold(claim, context).await?;
+    let spec = &claim.spec;
+    match (&spec.external, &spec.builtin, &spec.cloud_native_pg) {
+        (Some(external), _, _) => of_secret(claim, &external.secret_name, context).await,
+        (_, Some(builtin), _) => builtin::on_server(claim, builtin, context).await,
+        (_, _, Some(asked)) => cloud_native_pg::on_cluster(claim, asked, context).await,
+        (None, None, None) => {
+            Ok(Found::not_yet("SpecInvalid", "spec: set exactly one of builtin, external and cloudNativePG"))
+        }
+    }
+}
+
+/// Writes the status with the condition `Ready` where it is new, and tells an event of it.
+async fn publish(
+    claim: &DatabaseClaim,
+    status: DatabaseClaimStatus,
+    ready: &State,
+    context: &Context,
+) -> Result<(), kube::Error> {
+    let before = claim.status.clone().unwrap_or_default();
+    let mut conditions = Conditions::new(&before.conditions, claim.metadata.generation, context.clock.now());
+    conditions.set("Ready", ready);
+    let generation = claim.metadata.generation;
+    let status =
+        DatabaseClaimStatus { observed_generation: generation, conditions: conditions.finish(), ..status };
     if status != before || claim.status.is_none() {
         let api = Api::<DatabaseClaim>::namespaced(context.client.clone(), &namespace(claim));
         let patch = json!({
@@ -124,7 +153,7 @@ async fn look(claim: &DatabaseClaim, context: &Context) -> Result<Action, Reconc
         let reported = Reported { before: &before.conditions, after: &status.conditions, about };
         report::publish(&context.recorder, &reported).await;
     }
-    Ok(Action::requeue(some(if is_ready { SETTLED } else { UNDER_WAY })))
+    Ok(())
 }
 
 fn namespace(claim: &DatabaseClaim) -> String {

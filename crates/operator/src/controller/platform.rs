@@ -43,7 +43,15 @@ pub(super) async fn reconcile(
     let action = match &guarded.0 {
         // What it has goes with it, because it owns that; nothing holds up its deletion.
         _ if guarded.meta().deletion_timestamp.is_some() => Action::await_change(),
-        Ok(platform) => Box::pin(look(platform, &context)).await?,
+        Ok(platform) => match Box::pin(look(platform, &context)).await {
+            Ok(action) => action,
+            Err(error) => {
+                if let Err(untold) = tell(platform, &error, &context).await {
+                    tracing::warn!(error = %untold, "the status cannot be written");
+                }
+                return Err(error);
+            }
+        },
         Err(invalid) => {
             let state = State::fails(
                 "SpecInvalid",
@@ -114,6 +122,21 @@ async fn look(platform: &MovieBookingPlatform, context: &Context) -> Result<Acti
         return Err(ReconcileError::Apply(errors.swap_remove(0)));
     }
     Ok(Action::requeue(some(if is_settled { SETTLED } else { UNDER_WAY })))
+}
+
+/// Says in the status why a look was not finished, where that is of use to somebody.
+async fn tell(
+    platform: &MovieBookingPlatform,
+    error: &ReconcileError,
+    context: &Context,
+) -> Result<(), kube::Error> {
+    // What cannot be applied is in the status of a look that went on.
+    let Some(state) = error.state().filter(|_| !matches!(error, ReconcileError::Apply(_))) else {
+        return Ok(());
+    };
+    let before = platform.status.clone().unwrap_or_default();
+    let status = status::alone(before, platform.metadata.generation, &state, context.clock.now());
+    publish(platform, status, context).await
 }
 
 /// Writes the status where it is new, and tells events of what has changed.

@@ -41,6 +41,6 @@ fn news<'a>(before: &'a [Condition], after: &'a [Condition]) -> impl Iterator<It
 }
 
 fn is_failure(reason: &str) -> bool {
-    let ends = ["Failed", "Invalid", "Missing", "Refused", "Exceeded", "Unschedulable"];
+    let ends = ["Failed", "Forbidden", "Invalid", "Missing", "Refused", "Exceeded", "Unschedulable"];
     ends.iter().any(|end| reason.ends_with(end))
 }
