@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::world::{World, until};
 
 /// Makes a claim, and waits until its database can be used.
-async fn bound(world: &World, name: &str, spec: Value) {
+pub(crate) async fn bound(world: &World, name: &str, spec: Value) {
     let claim = json!({ "metadata": { "name": name }, "spec": spec });
     let claim: DatabaseClaim = serde_json::from_value(claim).unwrap();
     let claims = world.api::<DatabaseClaim>();

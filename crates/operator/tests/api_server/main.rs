@@ -12,6 +12,8 @@ mod converging;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
+mod ending;
+#[cfg(test)]
 mod input;
 #[cfg(test)]
 mod leading;

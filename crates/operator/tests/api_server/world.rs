@@ -1,7 +1,7 @@
 //! An API server, the operator, and somebody who does the work of Kubernetes' controllers.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     sync::{
         LazyLock,
@@ -36,7 +36,7 @@ use tempfile::TempDir;
 use crate::cloud_native_pg;
 
 /// The namespace of the operator itself.
-const SYSTEM: &str = "moviebooking-system";
+pub(crate) const SYSTEM: &str = "moviebooking-system";
 /// Who the operator is for the API server.
 pub(crate) const OPERATOR: &str = "system:serviceaccount:moviebooking-system:moviebooking-operator";
 /// What is waited for happens within this time.
@@ -66,7 +66,12 @@ pub(crate) struct Operator {
 impl Operator {
     /// Starts one.
     pub(crate) fn start(server: &ApiServer, identity: &str) -> Self {
-        let kubeconfig = server.kubeconfig_of(OPERATOR, None).unwrap();
+        Self::start_as(OPERATOR, SYSTEM, server, identity)
+    }
+
+    /// Starts one that is another user, in a namespace of its own.
+    pub(crate) fn start_as(user: &str, namespace: &str, server: &ApiServer, identity: &str) -> Self {
+        let kubeconfig = server.kubeconfig_of(user, None).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("operator.log");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -76,7 +81,7 @@ impl Operator {
         command
             .env_clear()
             .env("KUBECONFIG", kubeconfig)
-            .env("MOVIEBOOKING_OPERATOR_NAMESPACE", SYSTEM)
+            .env("MOVIEBOOKING_OPERATOR_NAMESPACE", namespace)
             .env("MOVIEBOOKING_OPERATOR_IDENTITY", identity)
             .env("MOVIEBOOKING_METRICS_LISTEN", &metrics)
             .env("MOVIEBOOKING_LOG", "info,moviebooking_operator=debug")
@@ -106,6 +111,12 @@ impl Operator {
             let line = status.lines().find(|line| line.starts_with(name)).unwrap();
             line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
         })
+    }
+
+    /// Whether it has not ended by itself.
+    pub(crate) fn runs(&self) -> bool {
+        let process = self.process.as_ref();
+        process.is_some_and(|process| Path::new(&format!("/proc/{}", process.id())).exists())
     }
 
     /// Ends it as a crash does.
@@ -181,7 +192,8 @@ impl World {
                     "startTime": now, "completionTime": now, "succeeded": 1,
                     "conditions": [condition("SuccessCriteriaMet"), condition("Complete")],
                 } });
-                jobs.patch_status(&job.name_any(), &params, &Patch::Merge(&status)).await.unwrap();
+                // It may be gone in the meantime.
+                let _ = jobs.patch_status(&job.name_any(), &params, &Patch::Merge(&status)).await;
             }
         }
         let deployments = self.api::<Deployment>();
@@ -192,7 +204,6 @@ impl World {
                 "observedGeneration": deployment.metadata.generation, "replicas": replicas,
                 "updatedReplicas": replicas, "readyReplicas": replicas, "availableReplicas": replicas,
             } });
-            // It may be gone in the meantime.
             let _ = deployments.patch_status(&deployment.name_any(), &params, &Patch::Merge(&status)).await;
         }
         let servers = self.api::<StatefulSet>();
