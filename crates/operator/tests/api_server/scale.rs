@@ -26,12 +26,18 @@ use crate::world::{Operator, World, admin, install, is_ready, make_namespace};
 /// How many platforms there are.
 const COUNT: &str = "MOVIEBOOKING_TEST_PLATFORMS";
 /// How many when nobody says.
-const FEW: usize = 12;
+const FEW: usize = 20;
 /// What is measured is given up after this time.
 const BOUND: Duration = Duration::from_secs(2400);
 /// How many mebibytes of its own memory the operator may have. Its program, which the tests have without optimisation, comes
 /// to that, some twelve in the images.
 const MEMORY: u64 = 48;
+
+/// How many requests it may take to make a platform, and how many of them that write: some hundred objects and statuses, and
+/// a look at everything whenever some of it has changed.
+const REQUESTS: [u64; 2] = [900, 150];
+/// How many it may take to look at a resource of which nothing is different.
+const REQUESTS_OF_A_LOOK: u64 = 8;
 
 const NOW: &str = "2026-01-01T00:00:00Z";
 
@@ -83,11 +89,13 @@ fn server(server: &StatefulSet) -> Option<Value> {
     (ready != Some(1)).then(|| json!({ "replicas": 1, "readyReplicas": 1 }))
 }
 
-/// Waits, as long as it takes.
-async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) -> Duration {
+/// Waits, as long as it takes, while the operator runs.
+async fn until(operator: &Operator, what: &str, mut condition: impl AsyncFnMut() -> bool) -> Duration {
     let begun = Instant::now();
     while !condition().await {
-        assert!(begun.elapsed() < BOUND, "not {what}");
+        let last = || operator.log().lines().rev().take(40).collect::<Vec<_>>().join("\n");
+        assert!(operator.runs(), "not {what}: the operator has ended, last words first:\n{}", last());
+        assert!(begun.elapsed() < BOUND, "not {what}, last words first:\n{}", last());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     begun.elapsed()
@@ -133,7 +141,7 @@ async fn many_platforms_converge_and_are_then_left_alone() {
         list.iter().filter(|platform| is_ready(platform, Some(1))).count()
     };
     let mut seen = BTreeSet::new();
-    until("all platforms serve", async || {
+    until(&operator, "all platforms serve", async || {
         let ready = ready().await;
         if seen.insert(ready / 50) {
             println!("{ready} of {count} serve after {:?}", begun.elapsed());
@@ -147,18 +155,21 @@ async fn many_platforms_converge_and_are_then_left_alone() {
         begun.elapsed()
     );
     println!("after that: {}", memory(&operator));
+    let of_each = [requests, writes].map(|all| all / count as u64);
+    assert!(of_each[0] < REQUESTS[0] && of_each[1] < REQUESTS[1], "requests of each: {of_each:?}");
 
     // Another process looks at everything, and changes nothing.
     operator.kill();
     let begun = Instant::now();
     let operator = Operator::start(&server, "second");
-    until("it is its turn", async || operator.sum("moviebooking_operator_leader", "").await == 1).await;
+    until(&operator, "it is its turn", async || operator.sum("moviebooking_operator_leader", "").await == 1)
+        .await;
     println!("a second process takes over after {:?}", begun.elapsed());
     let begun = Instant::now();
     // Each platform has a claim for each service, and one for the sandbox payment provider.
     let resources = count as u64 * (1 + COMPONENTS.len() as u64);
     let mut before = 0;
-    until("all resources are looked at again, and nothing more", async || {
+    until(&operator, "all resources are looked at again, and nothing more", async || {
         let [looks, ..] = done(&operator).await;
         let is_at_rest = looks >= resources && looks == before;
         before = looks;
@@ -170,6 +181,7 @@ async fn many_platforms_converge_and_are_then_left_alone() {
     println!("it has looked at everything after {:?}: {looks} looks, {requests} requests", begun.elapsed());
     println!("after that: {}", memory(&operator));
     assert_eq!(writes, 0, "what is as it is to be is left alone");
+    assert!(requests < looks * REQUESTS_OF_A_LOOK, "{requests} requests for {looks} looks");
 
     let mut times = Vec::new();
     let world = World { client: client.clone(), namespace: namespaces[count / 2].clone(), operator: None };
@@ -178,7 +190,7 @@ async fn many_platforms_converge_and_are_then_left_alone() {
         let begun = Instant::now();
         world.write(&json!({ "version": "0.1.0", "replicas": replicas })).await.unwrap();
         let generation = world.platform().await.metadata.generation;
-        until("it serves with more replicas", async || {
+        until(&operator, "it serves with more replicas", async || {
             let platform = world.platform().await;
             let status = platform.status.clone().unwrap();
             is_ready(&platform, generation)
@@ -189,6 +201,7 @@ async fn many_platforms_converge_and_are_then_left_alone() {
     }
     println!("other replicas of all services of one of them, and the requests that took: {times:?}");
     println!("at the end: {}", memory(&operator));
+    assert!(times.iter().all(|(_, requests)| *requests < REQUESTS[0]), "{times:?}");
     let [_, own] = operator.memory();
     assert!(own < MEMORY, "{own} MiB");
     workers.iter().for_each(tokio::task::JoinHandle::abort);
