@@ -1,13 +1,12 @@
 //! A Kubernetes of one node on this machine: for development, and for the step that installs the platform on it.
 
-use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::Context as _;
 use moviebooking_launch::docker::Docker;
 
 use crate::command;
 use crate::images;
+use crate::own_cluster::OwnCluster;
 use crate::steps::Step;
 use crate::test_images;
 use crate::tools::{self, Cache, ClusterPart, GoProgram, RootFs};
@@ -26,23 +25,41 @@ pub(crate) fn run(workspace: &Workspace, cache: &Cache, words: &[String]) -> any
     command::run_unannounced(program(workspace, cache).args(words))
 }
 
-/// Builds the images, then runs the tests that install them, on a cluster that lives as long.
+/// Builds the images, then runs the tests that install them: on the cluster that the environment names, or on one that lives
+/// as long.
 pub(crate) fn test(workspace: &Workspace, cache: &Cache) -> anyhow::Result<()> {
+    let own = OwnCluster::named(cache)?;
     workspace.build()?;
     let test = ["test", "--workspace", "--test", "cluster"];
     command::run(workspace.cargo().args(test).arg("--no-run"))?;
-    let archive = save_images(workspace, cache)?;
+    let repository = own.as_ref().map_or(test_images::PREFIX, |own| &own.repository);
+    let docker = Docker::start()?;
+    test_images::build(workspace, cache, &docker, repository)?;
+    let images = all_images(&docker, repository)?;
+    let mut run = match &own {
+        Some(own) => {
+            own.take(&docker, &images)?;
+            workspace.cargo()
+        }
+        None => {
+            let archive = test_images::save(workspace, &docker, &images)?;
+            let mut run = program(workspace, cache);
+            run.arg("run").arg("--load").arg(archive).args(["--", "cargo"]);
+            run
+        }
+    };
+    drop(docker);
     let helm = GoProgram::Helm;
-    let mut run = program(workspace, cache);
-    run.arg("run").arg("--load").arg(&archive).args(["--", "cargo"]).args(test);
-    run.args(["--", "--nocapture", "--test-threads=1"]);
+    run.args(test).args(["--", "--nocapture", "--test-threads=1"]);
     command::run(
         run.current_dir(&workspace.root)
+            .env(PART.variable(), PART.value(cache))
             .env(helm.variable(), helm.value(cache))
-            .env("MOVIEBOOKING_IMAGES", test_images::PREFIX)
+            .env("MOVIEBOOKING_IMAGES", repository)
             .env("MOVIEBOOKING_NEXT_VERSION", NEXT_VERSION)
-            .env("MOVIEBOOKING_POSTGRES_IMAGE", test_images::postgres()),
-    )
+            .env("MOVIEBOOKING_POSTGRES_IMAGE", test_images::postgres(repository)),
+    )?;
+    own.map_or(Ok(()), |own| own.clean_up(workspace))
 }
 
 /// The program that starts clusters.
@@ -54,23 +71,17 @@ pub(crate) fn program(workspace: &Workspace, cache: &Cache) -> Command {
     program
 }
 
-/// Builds all images that the tests run, into one archive.
-fn save_images(workspace: &Workspace, cache: &Cache) -> anyhow::Result<PathBuf> {
-    let docker = Docker::start()?;
-    test_images::build(workspace, cache, &docker)?;
-    let mut names = Vec::new();
+/// The names of all images that the tests run: those of the programs in two versions, of which the second is the first by
+/// another name.
+fn all_images(docker: &Docker, repository: &str) -> anyhow::Result<Vec<String>> {
+    let mut all = vec![test_images::postgres(repository)];
     for name in images::names() {
-        let image = |version| format!("{}/{name}:{version}", test_images::PREFIX);
+        let image = |version| format!("{repository}/{name}:{version}");
         let (image, next) = (image(env!("CARGO_PKG_VERSION")), image(NEXT_VERSION));
         let mut tag = Command::new("docker");
         docker.used_by(&mut tag);
         command::output(tag.arg("tag").arg(&image).arg(&next))?;
-        names.extend([image, next]);
+        all.extend([image, next]);
     }
-    let archive = workspace.target.join("images/all.tar");
-    let mut save = Command::new("docker");
-    docker.used_by(&mut save);
-    save.arg("save").arg("--output").arg(&archive).args(names).arg(test_images::postgres());
-    command::output(&mut save).context("cannot save the images")?;
-    Ok(archive)
+    Ok(all)
 }

@@ -13,7 +13,7 @@ pub(crate) fn test(workspace: &Workspace, cache: &Cache) -> anyhow::Result<()> {
     let mut test = vec!["test", "--workspace", "--test", "compose"];
     command::run(workspace.cargo().args(&test).arg("--no-run"))?;
     let docker = Docker::start()?;
-    test_images::build(workspace, cache, &docker)?;
+    test_images::build(workspace, cache, &docker, test_images::PREFIX)?;
     test.extend(["--", "--nocapture", "--test-threads=1"]);
     let compose = GoProgram::DockerCompose;
     command::run(
@@ -23,6 +23,6 @@ pub(crate) fn test(workspace: &Workspace, cache: &Cache) -> anyhow::Result<()> {
             .current_dir(&workspace.root)
             .env(compose.variable(), compose.value(cache))
             .env("MOVIEBOOKING_IMAGES", test_images::PREFIX)
-            .env("MOVIEBOOKING_POSTGRES_IMAGE", test_images::postgres()),
+            .env("MOVIEBOOKING_POSTGRES_IMAGE", test_images::postgres(test_images::PREFIX)),
     )
 }

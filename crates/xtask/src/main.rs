@@ -17,6 +17,7 @@ mod edges;
 mod generated;
 mod images;
 mod monitoring;
+mod own_cluster;
 mod processes;
 mod runner;
 mod steps;

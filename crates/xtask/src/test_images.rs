@@ -12,7 +12,7 @@ use crate::images::{self, Builder, ImagesArgs};
 use crate::tools::{Cache, CargoProgram, RootFs, Tool};
 use crate::workspace::Workspace;
 
-/// What stands before their names; on a person's daemon it keeps them apart from theirs.
+/// What stands before their names unless a repository does; on a person's daemon it keeps them apart from theirs.
 pub(crate) const PREFIX: &str = "moviebooking-test";
 
 /// What it takes to build them.
@@ -26,32 +26,42 @@ pub(crate) const TOOLS: [Tool; 6] = [
 ];
 
 /// The name of PostgreSQL's image: with a version, without which Kubernetes would look for a newer one.
-pub(crate) fn postgres() -> String {
-    format!("{PREFIX}/postgres:15")
+pub(crate) fn postgres(repository: &str) -> String {
+    format!("{repository}/postgres:15")
 }
 
 /// Builds all of them with this daemon; the programs have been built.
-pub(crate) fn build(workspace: &Workspace, cache: &Cache, docker: &Docker) -> anyhow::Result<()> {
-    build_postgres(workspace, cache, docker)?;
+pub(crate) fn build(
+    workspace: &Workspace,
+    cache: &Cache,
+    docker: &Docker,
+    repository: &str,
+) -> anyhow::Result<()> {
+    build_postgres(workspace, cache, docker, repository)?;
     let base = import(docker, cache, RootFs::Base, "base")?;
     let args = ImagesArgs {
         base: Some(base),
         profile: "dev".to_owned(),
         builder: Builder::Docker,
-        prefix: PREFIX.to_owned(),
+        prefix: repository.to_owned(),
         names: vec![],
     };
     images::of_programs(workspace, cache, &args, docker)
 }
 
 /// Builds that of PostgreSQL alone.
-pub(crate) fn build_postgres(workspace: &Workspace, cache: &Cache, docker: &Docker) -> anyhow::Result<()> {
+pub(crate) fn build_postgres(
+    workspace: &Workspace,
+    cache: &Cache,
+    docker: &Docker,
+    repository: &str,
+) -> anyhow::Result<()> {
     let postgres_base = import(docker, cache, RootFs::Postgres, "postgres-base")?;
     let folder = workspace.root.join("tests").join("compose");
     let mut build = Command::new("docker");
     docker.used_by(&mut build);
     build
-        .args(["build", "--quiet", "--tag", &postgres(), "--build-arg"])
+        .args(["build", "--quiet", "--tag", &postgres(repository), "--build-arg"])
         .arg(format!("BASE={postgres_base}"));
     build.arg("--file").arg(folder.join("Containerfile")).arg(&folder).env("DOCKER_BUILDKIT", "0");
     command::output(&mut build).map(drop)

@@ -12,8 +12,9 @@ pub(crate) fn test(workspace: &Workspace, cache: &Cache) -> anyhow::Result<()> {
     let test = ["test", "--workspace", "--test", "tilt"];
     command::run(workspace.cargo().args(test).arg("--no-run"))?;
     let docker = Docker::start()?;
-    test_images::build_postgres(workspace, cache, &docker)?;
-    let archive = test_images::save(workspace, &docker, &[test_images::postgres()])?;
+    test_images::build_postgres(workspace, cache, &docker, test_images::PREFIX)?;
+    let postgres = test_images::postgres(test_images::PREFIX);
+    let archive = test_images::save(workspace, &docker, std::slice::from_ref(&postgres))?;
     drop(docker);
     let tilt = GoProgram::Tilt;
     let mut run = cluster::program(workspace, cache);
@@ -22,6 +23,6 @@ pub(crate) fn test(workspace: &Workspace, cache: &Cache) -> anyhow::Result<()> {
     command::run(
         run.current_dir(&workspace.root)
             .env(tilt.variable(), tilt.value(cache))
-            .env("MOVIEBOOKING_POSTGRES_IMAGE", test_images::postgres()),
+            .env("MOVIEBOOKING_POSTGRES_IMAGE", postgres),
     )
 }
