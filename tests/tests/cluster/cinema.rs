@@ -2,12 +2,11 @@
 
 use std::{net::SocketAddr, process::Command, time::Duration};
 
-use moviebooking_launch::wait_until;
 use moviebooking_standalone::Accounts;
 use moviebooking_tests::{System, programs};
 use serde_json::{Value, json};
 
-use crate::commands::{images, kubectl, kubectl_with, run, said, try_kubectl, variable};
+use crate::commands::{holds_within, images, kubectl, kubectl_with, run, said, try_kubectl, variable};
 
 /// How long the platform may take to be as it should.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
@@ -98,9 +97,9 @@ impl Cinema {
     ///
     /// # Panics
     /// With what a person would look at.
-    pub(crate) fn wait_until(&self, what: &str, mut condition: impl FnMut() -> bool) {
-        let waited = wait_until(PATIENCE, what, || Ok(condition()));
-        assert!(waited.is_ok(), "{what}:\n{}", self.state());
+    pub(crate) fn wait_until(&self, what: &str, condition: impl FnMut() -> bool) {
+        let holds = holds_within(PATIENCE, condition);
+        assert!(holds, "{what}:\n{}", self.state());
     }
 
     /// What a person would look at.

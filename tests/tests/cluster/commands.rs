@@ -4,7 +4,11 @@ use std::{
     io::Write as _,
     path::Path,
     process::{Command, Output, Stdio},
+    time::{Duration, Instant},
 };
+
+/// Between two looks at the cluster: `kubectl` takes a good part of a processor, which the platform shall have.
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// What the step tells its tests.
 pub(crate) fn variable(name: &str) -> String {
@@ -54,4 +58,19 @@ pub(crate) fn said(output: &Output, line: &str) -> String {
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{line}: {printed}\n{}", String::from_utf8_lossy(&output.stderr));
     printed
+}
+
+/// Waits until a condition holds that is found out by commands. Whether it does in time.
+pub(crate) fn holds_within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let begun = Instant::now();
+    loop {
+        if condition() {
+            return true;
+        }
+        if begun.elapsed() > limit {
+            return false;
+        }
+        #[expect(clippy::disallowed_methods, reason = "a pause between two looks at the cluster")]
+        std::thread::sleep(PAUSE);
+    }
 }

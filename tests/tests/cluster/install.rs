@@ -1,10 +1,8 @@
 //! From nothing to a ticket, by each way to install; and what stays when the operator goes.
 
-use moviebooking_launch::wait_until;
 use moviebooking_tests::buy;
 
 use crate::{
-    cinema::PATIENCE,
     commands::helm,
     operator::{SYSTEM, apply_manifests},
     shared::shared,
@@ -18,16 +16,9 @@ async fn a_ticket_is_bought_and_outlives_the_operator() {
 
     // What somebody deletes comes back, and the platform sells on.
     cinema.kubectl(&["delete", "deployment/cinema-movies", "service/cinema-tickets", "--wait=true"]);
-    wait_until(PATIENCE, "the deployment is there again", || {
-        let ready = [
-            "get",
-            "deployment/cinema-movies",
-            "--ignore-not-found",
-            "--output=jsonpath={.status.readyReplicas}",
-        ];
-        Ok(cinema.kubectl(&ready).trim() == "1")
-    })
-    .unwrap();
+    cinema.wait_until("the deployment is not there again", || {
+        cinema.try_get("deployment/cinema-movies")["status"]["readyReplicas"] == 1
+    });
     cinema.sells_again().await;
 
     // Without the operator the platform runs on; its resource and the definitions stay.

@@ -2,13 +2,12 @@
 
 mod server;
 
-use moviebooking_launch::wait_until;
 use moviebooking_tests::buy;
 use serde_json::{Value, json};
 
 use crate::{
     cinema::{NAMESPACE, PATIENCE, make_namespace, spec},
-    commands::{images, kubectl, kubectl_with, try_kubectl},
+    commands::{holds_within, images, kubectl, kubectl_with, try_kubectl},
     shared::shared,
 };
 
@@ -50,18 +49,12 @@ impl Told {
     /// Waits until it is told of the platform.
     fn wait(&self, name: &str, namespace: &str) {
         let show = |task: &str| kubectl(&[task, "mbp", name, "--namespace", namespace]);
-        let told = || {
+        let is_told = holds_within(PATIENCE, || {
             let described = show("describe");
-            Ok(show("get").contains(self.reason) && self.words.iter().all(|word| described.contains(word)))
-        };
-        let waited = wait_until(PATIENCE, name, told);
+            show("get").contains(self.reason) && self.words.iter().all(|word| described.contains(word))
+        });
         let (got, described) = (show("get"), show("describe"));
-        assert!(
-            waited.is_ok(),
-            "{name} is not told by {} and {:?}:\n{got}\n{described}",
-            self.reason,
-            self.words
-        );
+        assert!(is_told, "{name} is not told by {} and {:?}:\n{got}\n{described}", self.reason, self.words);
         let Some(logged) = self.logged else { return };
         let named = described.split("`kubectl ").nth(1).and_then(|rest| rest.split('`').next());
         let named: Vec<&str> = named.expect(&described).split(' ').collect();
