@@ -84,7 +84,7 @@ pub(super) fn retry(
     let (namespace, name) = (guarded.namespace(), guarded.meta().name.clone());
     tracing::warn!(namespace, name, %error, "the claim is not satisfied; it is tried again");
     metrics::RECONCILES.with_label_values(&[KIND, "failed"]).inc();
-    Action::requeue(context.attempts.failed((KIND, namespace, name)))
+    Action::requeue(context.attempts.failed((KIND, namespace, name), context.clock.now()))
 }
 
 async fn look(claim: &DatabaseClaim, context: &Context) -> Result<Action, ReconcileError> {

@@ -79,7 +79,7 @@ pub(super) fn retry(
     let (namespace, name) = (guarded.namespace(), guarded.meta().name.clone());
     tracing::warn!(namespace, name, %error, "the platform is not as it is to be; it is tried again");
     metrics::RECONCILES.with_label_values(&[KIND, "failed"]).inc();
-    Action::requeue(context.attempts.failed((KIND, namespace, name)))
+    Action::requeue(context.attempts.failed((KIND, namespace, name), context.clock.now()))
 }
 
 async fn look(platform: &MovieBookingPlatform, context: &Context) -> Result<Action, ReconcileError> {
