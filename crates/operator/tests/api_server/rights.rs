@@ -1,5 +1,7 @@
-//! The operator's roles are what it needs, and no more: over everything that it does, what it asks the API server for is
-//! what they grant.
+//! The operator's roles are what it needs, and no more: over a platform's whole life nothing is refused to it, and
+//! [without any one right](needed) it says what it may not do.
+
+mod needed;
 
 use std::collections::{BTreeMap, BTreeSet};
 

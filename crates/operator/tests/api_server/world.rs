@@ -119,6 +119,11 @@ impl Operator {
         process.is_some_and(|process| Path::new(&format!("/proc/{}", process.id())).exists())
     }
 
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn stop(mut self) {
+        self.process.take().unwrap().stop().unwrap();
+    }
+
     /// Ends it as a crash does.
     pub(crate) fn kill(&mut self) {
         self.process.take().unwrap().kill().unwrap();
