@@ -97,8 +97,15 @@ impl Source for Outbox {
     }
 
     async fn published(&self, db: &Db, receipt: Vec<Uuid>) -> Result<(), StoreError> {
-        let mut delete = sql("DELETE FROM outbox WHERE id IN ");
-        delete.push_list(receipt);
+        let delete = match db.engine() {
+            // One plan for any number of events.
+            Engine::Postgres => sql("DELETE FROM outbox WHERE id = ANY($1)").bind(receipt),
+            Engine::Sqlite => {
+                let mut delete = sql("DELETE FROM outbox WHERE id IN ");
+                delete.push_list(receipt);
+                delete
+            }
+        };
         delete.execute(db).await.map(drop)
     }
 }

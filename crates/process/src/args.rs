@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use moviebooking_serve::{
-    ConnectOptions, Health, Link, LogArgs, Server, StartError, bind,
+    ConnectOptions, Health, Link, LogArgs, Server, StartError, Workers, bind,
     metrics::MetricsArgs,
     shutdown_signal,
     telemetry::TelemetryArgs,
@@ -47,7 +47,7 @@ impl ProcessArgs {
         if self.healthcheck {
             return moviebooking_serve::main(&self.log, async { healthcheck::ask(self.health_address()?) });
         }
-        moviebooking_serve::main_watched(name, &self.log, &self.telemetry, run)
+        moviebooking_serve::main_watched(name, &self.log, &self.telemetry, Workers::Quarter, run)
     }
 
     /// Where the process answers without TLS whether it is ready.

@@ -29,7 +29,7 @@
 //!
 //! fn main() -> ExitCode {
 //!     let args: Args = serve::parse();
-//!     serve::main_watched("users", &args.log, &args.telemetry, run(&args))
+//!     serve::main_watched("users", &args.log, &args.telemetry, serve::Workers::Quarter, run(&args))
 //! }
 //!
 //! async fn run(args: &Args) -> Result<(), serve::StartError> {
@@ -79,7 +79,7 @@ pub use exit::StartError;
 pub use health::Health;
 pub use link::{Link, LinkFuture, LinkSlot};
 pub use log::{LogArgs, LogFormat};
-pub use process::{grpc_router, main, main_watched};
+pub use process::{Workers, grpc_router, main, main_watched};
 pub use reflection::add_reflection;
 pub use request::{REQUEST_ID_HEADER, current_request_id};
 pub use server::{Limits, REQUESTS, Server, bind};

@@ -5,11 +5,33 @@ use crate::{
     telemetry::{TelemetryArgs, Traces},
 };
 use axum::Router;
-use std::{io::Write, process::ExitCode, sync::OnceLock, time::Duration};
+use std::{
+    io::Write, num::NonZero, process::ExitCode, sync::OnceLock, thread::available_parallelism, time::Duration,
+};
 use tonic::service::Routes;
 
 /// Work on blocking threads that is still going when everything else has ended is given up after this.
 const BLOCKING_BOUND: Duration = Duration::from_secs(2);
+
+/// How many threads run the tasks of a process. Work that keeps a processor busy for long has threads of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// One for each processor: the process is all that there is.
+    Each,
+    /// One for four processors, and at least one: other services, a gateway and a database use the machine as well, and
+    /// threads that look for work take time from those that have some. More replicas do more work.
+    Quarter,
+}
+
+impl Workers {
+    fn count(self) -> usize {
+        let processors = available_parallelism().map_or(1, NonZero::get);
+        match self {
+            Self::Each => processors,
+            Self::Quarter => processors.div_ceil(4),
+        }
+    }
+}
 
 static NAME: OnceLock<&'static str> = OnceLock::new();
 
@@ -21,15 +43,16 @@ pub(crate) fn name() -> &'static str {
 /// Runs a process: cryptography, logs, a runtime on every core, then `run`. A failure to start is printed as one
 /// line on standard error and becomes the exit code.
 pub fn main(log: &LogArgs, run: impl Future<Output = Result<(), StartError>>) -> ExitCode {
-    exit_code(within_runtime(|| log.init().map(|()| None), run))
+    exit_code(within_runtime(Workers::Each, || log.init().map(|()| None), run))
 }
 
 /// The same for a process that is watched: it is called `name` in metrics and, unless configured, in traces, which
-/// go where `telemetry` says. The last spans are sent when `run` has ended, within three seconds.
+/// go where `telemetry` says. It has `workers`. The last spans are sent when `run` has ended, within three seconds.
 pub fn main_watched(
     name: &'static str,
     log: &LogArgs,
     telemetry: &TelemetryArgs,
+    workers: Workers,
     run: impl Future<Output = Result<(), StartError>>,
 ) -> ExitCode {
     // It is set once in a process.
@@ -39,15 +62,17 @@ pub fn main_watched(
         log.init_with(traces.as_ref())?;
         Ok(traces)
     };
-    exit_code(within_runtime(begin, run))
+    exit_code(within_runtime(workers, begin, run))
 }
 
 fn within_runtime(
+    workers: Workers,
     begin: impl FnOnce() -> Result<Option<Traces>, StartError>,
     run: impl Future<Output = Result<(), StartError>>,
 ) -> Result<(), StartError> {
     install_crypto_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers.count())
         .enable_all()
         .build()
         .map_err(|error| StartError::system(format!("cannot start threads: {error}")))?;

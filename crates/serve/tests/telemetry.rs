@@ -15,7 +15,7 @@ use axum::{
 use clap::Parser;
 use http::StatusCode;
 use moviebooking_serve::{
-    self as serve,
+    self as serve, Workers,
     metrics::{Route, know_methods},
     telemetry::TARGET,
 };
@@ -104,7 +104,7 @@ async fn run(orders_at: Option<String>) -> Result<(), serve::StartError> {
 #[ignore = "started by the tests as a process of its own"]
 fn child() {
     let args = Args::parse_from(["child"]);
-    let code = serve::main_watched("shop", &args.log, &args.telemetry, run(args.orders));
+    let code = serve::main_watched("shop", &args.log, &args.telemetry, Workers::Quarter, run(args.orders));
     std::process::exit(i32::from(code != ExitCode::SUCCESS));
 }
 

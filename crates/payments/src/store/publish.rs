@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use moviebooking_domain::{id::PaymentId, money::Money};
 use moviebooking_proto::payments::v1::{Offer, PaymentFacts};
 use moviebooking_store::{Db, Engine, Row, StoreError, Value, sql};
+use uuid::Uuid;
 
 use super::{currency, rows::offers};
 
@@ -61,20 +62,34 @@ pub(crate) async fn unpublished(db: &Db, limit: i64) -> Result<Vec<Told>, StoreE
     rows.iter().map(told).collect()
 }
 
+/// PostgreSQL's plan for any number of events is one.
+const PUBLISHED: &str = "DELETE FROM unpublished_events u USING unnest($1::uuid[], $2::bigint[]) AS told (payment_id, seq) \
+     WHERE u.payment_id = told.payment_id AND u.seq = told.seq";
+
 /// Notes that events are published.
 pub(crate) async fn published(db: &Db, events: &[(PaymentId, i64)]) -> Result<(), StoreError> {
-    let mut delete = sql("DELETE FROM unpublished_events WHERE (payment_id, seq) IN (VALUES ");
-    delete.push_rows(
-        events.iter().map(|(payment, sequence)| -> [Value; 2] { [(*payment).into(), (*sequence).into()] }),
-    );
-    delete.push(")");
+    let delete = match db.engine() {
+        Engine::Postgres => {
+            let (payments, sequences): (Vec<Uuid>, Vec<i64>) =
+                events.iter().map(|(payment, sequence)| (payment.uuid(), *sequence)).unzip();
+            sql(PUBLISHED).bind(payments).bind(sequences)
+        }
+        Engine::Sqlite => {
+            let mut delete = sql("DELETE FROM unpublished_events WHERE (payment_id, seq) IN (VALUES ");
+            let rows = events
+                .iter()
+                .map(|(payment, sequence)| -> [Value; 2] { [(*payment).into(), (*sequence).into()] });
+            delete.push_rows(rows).push(")");
+            delete
+        }
+    };
     delete.execute(db).await.map(drop)
 }
 
 fn told(row: &Row) -> Result<Told, StoreError> {
     let sequence = row.get("seq")?;
     let payment: PaymentId = row.get("id")?;
-    let id = |column| row.get::<uuid::Uuid>(column).map(|id| id.to_string());
+    let id = |column| row.get::<Uuid>(column).map(|id| id.to_string());
     let currency = currency(row)?;
     Ok(Told {
         payment,

@@ -2,6 +2,7 @@
 
 use moviebooking_domain::id::ShowtimeId;
 use moviebooking_store::{Db, Engine, StoreError, Value, sql};
+use uuid::Uuid;
 
 use crate::board::Change;
 
@@ -33,12 +34,27 @@ pub(crate) async fn unpublished(db: &Db, limit: i64) -> Result<Vec<(ShowtimeId, 
     rows.iter().map(|row| Ok((row.get("showtime_id")?, rows::change(row)?))).collect()
 }
 
+/// PostgreSQL's plan for any number of changes is one.
+const PUBLISHED: &str = "\
+DELETE FROM unpublished_changes u USING unnest($1::uuid[], $2::bigint[]) AS told (showtime_id, sequence)
+WHERE u.showtime_id = told.showtime_id AND u.sequence = told.sequence";
+
 /// Notes that changes are published.
 pub(crate) async fn published(db: &Db, changes: &[(ShowtimeId, i64)]) -> Result<(), StoreError> {
-    let mut delete = sql("DELETE FROM unpublished_changes WHERE (showtime_id, sequence) IN (VALUES ");
-    delete.push_rows(
-        changes.iter().map(|(showtime, sequence)| -> [Value; 2] { [(*showtime).into(), (*sequence).into()] }),
-    );
-    delete.push(")");
+    let delete = match db.engine() {
+        Engine::Postgres => {
+            let (showtimes, sequences): (Vec<Uuid>, Vec<i64>) =
+                changes.iter().map(|(showtime, sequence)| (showtime.uuid(), *sequence)).unzip();
+            sql(PUBLISHED).bind(showtimes).bind(sequences)
+        }
+        Engine::Sqlite => {
+            let mut delete = sql("DELETE FROM unpublished_changes WHERE (showtime_id, sequence) IN (VALUES ");
+            let rows = changes
+                .iter()
+                .map(|(showtime, sequence)| -> [Value; 2] { [(*showtime).into(), (*sequence).into()] });
+            delete.push_rows(rows).push(")");
+            delete
+        }
+    };
     delete.execute(db).await.map(drop)
 }
