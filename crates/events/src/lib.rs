@@ -14,6 +14,7 @@ mod lease;
 mod nats;
 pub mod outbox;
 mod publish;
+mod queue;
 mod relay;
 
 pub use catalogue::catalogue;
@@ -23,4 +24,5 @@ pub use lease::MIGRATION as LEASE_MIGRATION;
 pub use nats::{Nats, STREAM};
 pub use outbox::Outbox;
 pub use publish::{Publish, PublishError, ToWebhooks};
+pub use queue::Queue;
 pub use relay::{Batch, Relay, Source};

@@ -57,9 +57,9 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// The whole run, what fails fastest first. `Tests` contains `Schemathesis`, `GrpcWeb` and `Kube`; the others are run
-    /// by name.
-    pub(crate) const ALL: [Self; 10] = [
+    /// The whole run, what fails fastest first. `Tests` contains `Schemathesis`, `GrpcWeb` and `Kube`; `Sabotage` is run by
+    /// name.
+    pub(crate) const ALL: [Self; 12] = [
         Self::Fmt,
         Self::Edges,
         Self::Deny,
@@ -70,6 +70,8 @@ impl Step {
         Self::Tests,
         Self::Chaos,
         Self::Compose,
+        Self::Tilt,
+        Self::Cluster,
     ];
 
     /// The name on the command line.

@@ -18,15 +18,14 @@ mod tests {
     /// How long a program that was built anew may take to answer.
     const ARRIVAL: Duration = Duration::from_secs(60);
 
-    /// What users says of a wrong password, and what the newer program says.
-    const BEFORE: &str = "The e-mail or the password is wrong.";
-    const AFTER: &str = "The e-mail or the password is WRONG.";
+    /// What users says of a wrong refresh token, and what the newer program says.
+    const BEFORE: &str = "The refresh token is not valid, or no longer: sign in again.";
+    const AFTER: &str = "The refresh token is NOT valid, or no longer: sign in again.";
 
-    /// What the platform says of a wrong password, if it answers.
-    async fn complaint() -> Option<String> {
-        let body = json!({ "email": "nobody@example.com", "password": "not this one" });
-        let login = reqwest::Client::new().post("http://127.0.0.1:3000/users/login");
-        let answer = login.json(&body).send().await.ok()?;
+    /// What the platform says of a wrong refresh token, if it answers.
+    async fn complaint(client: &reqwest::Client) -> Option<String> {
+        let refresh = client.post("http://127.0.0.1:3000/users/refresh");
+        let answer = refresh.json(&json!({ "refreshToken": "wrong" })).send().await.ok()?;
         let problem: serde_json::Value = answer.json().await.ok()?;
         problem["detail"].as_str().map(str::to_owned)
     }
@@ -35,7 +34,8 @@ mod tests {
     fn a_platform_comes_up_and_a_newer_program_answers_within_seconds_in_the_same_pod() {
         moviebooking_serve::install_crypto_provider();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let said = || runtime.block_on(complaint());
+        let client = reqwest::Client::new();
+        let said = || runtime.block_on(complaint(&client));
         let programs = Programs::built();
         let session = Session::new(programs.folder());
         session.ci();

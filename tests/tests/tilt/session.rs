@@ -10,7 +10,6 @@ use moviebooking_launch::Process;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const NAMESPACE: &str = "moviebooking-development";
 const PLATFORM: &str = "mbp/cinema";
 
@@ -68,7 +67,9 @@ impl<'a> Session<'a> {
 
     fn tilt(&self, task: &[&str]) -> Command {
         let mut tilt = Command::new(variable("MOVIEBOOKING_TEST_TILT"));
-        tilt.args(task).current_dir(ROOT).env("HOME", self.home.path());
+        // What is started in the background works in a folder and an environment of its own.
+        tilt.args(task).args(["--file", concat!(env!("CARGO_MANIFEST_DIR"), "/../Tiltfile")]);
+        tilt.envs(std::env::vars_os()).env("HOME", self.home.path());
         tilt.args(["--web-mode=embedded", "--", "--programs"]).arg(self.programs);
         tilt.args(["--postgres", &variable("MOVIEBOOKING_POSTGRES_IMAGE")]);
         tilt

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use moviebooking_domain::{id::PaymentId, money::Money};
+use moviebooking_events::Queue;
 use moviebooking_proto::payments::v1::{Offer, PaymentFacts};
-use moviebooking_store::{Db, Engine, Row, StoreError, Value, sql};
+use moviebooking_store::{Db, Engine, Row, StoreError, sql};
 use uuid::Uuid;
 
 use super::{currency, rows::offers};
@@ -62,28 +63,12 @@ pub(crate) async fn unpublished(db: &Db, limit: i64) -> Result<Vec<Told>, StoreE
     rows.iter().map(told).collect()
 }
 
-/// PostgreSQL's plan for any number of events is one.
-const PUBLISHED: &str = "DELETE FROM unpublished_events u USING unnest($1::uuid[], $2::bigint[]) AS told (payment_id, seq) \
-     WHERE u.payment_id = told.payment_id AND u.seq = told.seq";
+/// The events that are not known to be published.
+const QUEUE: Queue = Queue { table: "unpublished_events", id: "payment_id", number: "seq" };
 
 /// Notes that events are published.
 pub(crate) async fn published(db: &Db, events: &[(PaymentId, i64)]) -> Result<(), StoreError> {
-    let delete = match db.engine() {
-        Engine::Postgres => {
-            let (payments, sequences): (Vec<Uuid>, Vec<i64>) =
-                events.iter().map(|(payment, sequence)| (payment.uuid(), *sequence)).unzip();
-            sql(PUBLISHED).bind(payments).bind(sequences)
-        }
-        Engine::Sqlite => {
-            let mut delete = sql("DELETE FROM unpublished_events WHERE (payment_id, seq) IN (VALUES ");
-            let rows = events
-                .iter()
-                .map(|(payment, sequence)| -> [Value; 2] { [(*payment).into(), (*sequence).into()] });
-            delete.push_rows(rows).push(")");
-            delete
-        }
-    };
-    delete.execute(db).await.map(drop)
+    QUEUE.remove(db, events.iter().map(|&(id, number)| (id.uuid(), number))).await
 }
 
 fn told(row: &Row) -> Result<Told, StoreError> {

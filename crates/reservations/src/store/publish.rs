@@ -1,8 +1,8 @@
 //! Which changes are published.
 
 use moviebooking_domain::id::ShowtimeId;
-use moviebooking_store::{Db, Engine, StoreError, Value, sql};
-use uuid::Uuid;
+use moviebooking_events::Queue;
+use moviebooking_store::{Db, Engine, StoreError, sql};
 
 use crate::board::Change;
 
@@ -34,27 +34,10 @@ pub(crate) async fn unpublished(db: &Db, limit: i64) -> Result<Vec<(ShowtimeId, 
     rows.iter().map(|row| Ok((row.get("showtime_id")?, rows::change(row)?))).collect()
 }
 
-/// PostgreSQL's plan for any number of changes is one.
-const PUBLISHED: &str = "\
-DELETE FROM unpublished_changes u USING unnest($1::uuid[], $2::bigint[]) AS told (showtime_id, sequence)
-WHERE u.showtime_id = told.showtime_id AND u.sequence = told.sequence";
+/// The changes that are not known to be published.
+const QUEUE: Queue = Queue { table: "unpublished_changes", id: "showtime_id", number: "sequence" };
 
 /// Notes that changes are published.
 pub(crate) async fn published(db: &Db, changes: &[(ShowtimeId, i64)]) -> Result<(), StoreError> {
-    let delete = match db.engine() {
-        Engine::Postgres => {
-            let (showtimes, sequences): (Vec<Uuid>, Vec<i64>) =
-                changes.iter().map(|(showtime, sequence)| (showtime.uuid(), *sequence)).unzip();
-            sql(PUBLISHED).bind(showtimes).bind(sequences)
-        }
-        Engine::Sqlite => {
-            let mut delete = sql("DELETE FROM unpublished_changes WHERE (showtime_id, sequence) IN (VALUES ");
-            let rows = changes
-                .iter()
-                .map(|(showtime, sequence)| -> [Value; 2] { [(*showtime).into(), (*sequence).into()] });
-            delete.push_rows(rows).push(")");
-            delete
-        }
-    };
-    delete.execute(db).await.map(drop)
+    QUEUE.remove(db, changes.iter().map(|&(id, number)| (id.uuid(), number))).await
 }

@@ -1,0 +1,46 @@
+//! For a history of a service's own: which of its rows are not known to be published.
+
+use moviebooking_store::{Db, Engine, StoreError, Value, sql};
+use uuid::Uuid;
+
+/// A table that has a row for each row of a history that is to be published: whose history it is, and the number in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Queue {
+    /// The table.
+    pub table: &'static str,
+    /// The column that says whose history it is.
+    pub id: &'static str,
+    /// The column of the number.
+    pub number: &'static str,
+}
+
+impl Queue {
+    /// Notes that rows are published.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn remove(
+        self,
+        db: &Db,
+        published: impl IntoIterator<Item = (Uuid, i64)>,
+    ) -> Result<(), StoreError> {
+        let published = published.into_iter();
+        let mut delete = sql("DELETE FROM ");
+        delete.push(self.table);
+        match db.engine() {
+            // One plan for any number of rows.
+            Engine::Postgres => {
+                let (ids, numbers): (Vec<Uuid>, Vec<i64>) = published.unzip();
+                delete.push(" USING unnest(").push_bind(ids).push("::uuid[], ").push_bind(numbers);
+                delete.push("::bigint[]) AS published (its_id, its_number) WHERE ").push(self.id);
+                delete.push(" = its_id AND ").push(self.number).push(" = its_number");
+            }
+            Engine::Sqlite => {
+                delete.push(" WHERE (").push(self.id).push(", ").push(self.number).push(") IN (VALUES ");
+                delete.push_rows(published.map(|(id, number)| -> [Value; 2] { [id.into(), number.into()] }));
+                delete.push(")");
+            }
+        }
+        delete.execute(db).await.map(drop)
+    }
+}
