@@ -5,7 +5,7 @@ use std::process::Command;
 use clap::ValueEnum;
 use moviebooking_launch::PrivatePostgres;
 
-use crate::tools::{Cache, CargoProgram, ClusterPart, GoProgram, RootFs, Tool, gateway_api};
+use crate::tools::{Cache, CargoProgram, ClusterPart, Definitions, GoProgram, RootFs, Tool};
 use crate::workspace::Workspace;
 use crate::{chaos, cluster, command, compose, edges, generated, monitoring, test_images, tilt};
 
@@ -17,7 +17,8 @@ pub(crate) const POSTGRES_URL: &str = "MOVIEBOOKING_TEST_POSTGRES_URL";
 const SCHEMATHESIS: &str = "MOVIEBOOKING_TEST_SCHEMATHESIS";
 
 /// What the tests start that comes as Go modules, beside the parts of an API server.
-const GO_PROGRAMS: [GoProgram; 3] = [GoProgram::NatsServer, GoProgram::StripeMock, GoProgram::Helm];
+const GO_PROGRAMS: [GoProgram; 4] =
+    [GoProgram::NatsServer, GoProgram::StripeMock, GoProgram::Helm, GoProgram::CertManager];
 
 /// One step of the test run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -91,7 +92,8 @@ impl Step {
             Self::GrpcWeb => vec![Tool::Node, Tool::GrpcWebClient],
             Self::Kube => {
                 let mut tools = cluster_tools(&ClusterPart::API_SERVER);
-                tools.extend([Tool::GatewayApi, Tool::GoProgram(GoProgram::Helm)]);
+                tools.extend(Definitions::ALL.map(Tool::Definitions));
+                tools.extend([GoProgram::Helm, GoProgram::CertManager].map(Tool::GoProgram));
                 tools
             }
             Self::Chaos | Self::Sabotage => chaos::TOOLS.to_vec(),
@@ -104,7 +106,7 @@ impl Step {
                 let mut tools = test_images::TOOLS.to_vec();
                 tools.push(Tool::Containers);
                 tools.extend(Self::Generated.tools());
-                tools.extend(Self::Kube.tools());
+                tools.extend(cluster_tools(&ClusterPart::API_SERVER));
                 tools.extend(cluster_tools(&ClusterPart::NODE));
                 tools
             }
@@ -119,7 +121,7 @@ impl Step {
                     Tool::Go,
                     Tool::GoProgram(GoProgram::Tilt),
                 ];
-                tools.extend(Self::Kube.tools());
+                tools.extend(cluster_tools(&ClusterPart::API_SERVER));
                 tools.extend(cluster_tools(&ClusterPart::NODE));
                 tools
             }
@@ -197,7 +199,7 @@ fn test(workspace: &Workspace, cache: &Cache) -> anyhow::Result<Command> {
     test.envs(
         GO_PROGRAMS.into_iter().chain([cluster]).map(|program| (program.variable(), program.value(cache))),
     );
-    test.env(gateway_api::VARIABLE, gateway_api::folder(cache));
+    test.envs(Definitions::ALL.map(|definitions| (definitions.variable(), definitions.folder(cache))));
     Ok(test)
 }
 

@@ -17,7 +17,7 @@ use crate::command;
 use crate::workspace::Workspace;
 
 pub(crate) use cargo::Program as CargoProgram;
-pub(crate) use go::{Program as GoProgram, gateway_api, kubernetes::Part as ClusterPart};
+pub(crate) use go::{Program as GoProgram, definitions::Definitions, kubernetes::Part as ClusterPart};
 pub(crate) use rootfs::RootFs;
 
 /// The folder outside the checkout where tools of pinned versions live.
@@ -68,8 +68,8 @@ pub(crate) enum Tool {
     Go,
     /// A program that comes as a Go module
     GoProgram(GoProgram),
-    /// The custom resources of the Gateway API
-    GatewayApi,
+    /// Custom resources of others
+    Definitions(Definitions),
     /// A Docker daemon, or what it takes to run one
     Docker,
     /// What runs a node's containers, in a network of their own
@@ -106,7 +106,7 @@ impl Tool {
             Self::Cargo(program) => program.find(cache),
             Self::Go => go::find_go(),
             Self::GoProgram(program) => program.find(cache),
-            Self::GatewayApi => gateway_api::find(cache),
+            Self::Definitions(definitions) => definitions.find(cache),
             Self::Docker if docker::machine_has_docker() => Ok(()),
             Self::Docker => {
                 ["docker", "dockerd", "iptables", "ip", "nsenter"].into_iter().try_for_each(on_path)
@@ -147,7 +147,7 @@ impl Tool {
             Self::Binutils => &["binutils"],
             Self::RootFs(_) => &["mmdebstrap"],
             Self::RustComponents | Self::GrpcWebClient | Self::Schemathesis | Self::Cargo(_) => &[],
-            Self::Go | Self::GoProgram(_) | Self::GatewayApi => &[],
+            Self::Go | Self::GoProgram(_) | Self::Definitions(_) => &[],
         }
     }
 
@@ -162,7 +162,7 @@ impl Tool {
             Self::Cargo(program) => program.install(cache),
             Self::RootFs(root) => root.install(cache),
             Self::GoProgram(program) => program.install(cache),
-            Self::GatewayApi => gateway_api::install(cache),
+            Self::Definitions(definitions) => definitions.install(cache),
             // Debian packages, and Go, which no package brings in the version that is needed.
             _ => Ok(()),
         }
@@ -178,7 +178,7 @@ impl Tool {
             Self::RootFs(_) => "made by mmdebstrap, a Debian package".to_owned(),
             Self::Go => "Debian's is too old: https://go.dev/dl".to_owned(),
             Self::GoProgram(_) => "go build".to_owned(),
-            Self::GatewayApi => "go mod download".to_owned(),
+            Self::Definitions(_) => "go mod download".to_owned(),
             _ => format!("Debian: {}", self.debian_packages().join(" ")),
         }
     }

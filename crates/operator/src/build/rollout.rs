@@ -82,7 +82,12 @@ pub enum Turn {
     /// Its migration.
     Migrating,
     /// Somebody to look at its migration, which has failed.
-    MigrationFailed(String),
+    MigrationFailed {
+        /// The name of its Job.
+        job: String,
+        /// What Kubernetes says of it.
+        why: String,
+    },
     /// The components before it.
     After(&'static str),
     /// Its new pods.
@@ -107,10 +112,11 @@ pub(super) fn add(plan: &mut Plan, scope: &Scope<'_>, observed: &Observed) -> Re
         if let (None, Ok(bindings)) = (&waits, &bindings) {
             let deployment = deployment(scope, component, bindings, observed)?;
             let is_new = there.is_none_or(|there| template_of(there) != template_of(&deployment));
-            let mut migration = Some(Migration::Complete);
+            let (mut migration, mut job_name) = (Some(Migration::Complete), String::new());
             if component.database {
                 let job = self::migration(scope, component, bindings)?;
-                let state = observed.migrations.get(job.metadata.name.as_deref().unwrap_or_default());
+                job_name = job.metadata.name.clone().unwrap_or_default();
+                let state = observed.migrations.get(&job_name);
                 // What runs already needs none, whatever became of the one before. What is to be replaced runs on a
                 // migrated database as it is, but could not start on it: it is migrated in its turn and no earlier.
                 let is_due = is_new && (there.is_none() || before.is_none());
@@ -122,7 +128,7 @@ pub(super) fn add(plan: &mut Plan, scope: &Scope<'_>, observed: &Observed) -> Re
             let turn = match (migration, before) {
                 // What is there already is kept as it is to be, whatever others wait for.
                 _ if !is_new => there.map_or(Turn::RollingOut, state),
-                (Some(Migration::Failed(why)), _) => Turn::MigrationFailed(why),
+                (Some(Migration::Failed(why)), _) => Turn::MigrationFailed { job: job_name, why },
                 (Some(Migration::Complete), None) => Turn::RollingOut,
                 (Some(Migration::Complete), Some(before)) => Turn::After(before),
                 (None, Some(before)) if there.is_some() => Turn::After(before),

@@ -129,7 +129,7 @@ fn databases(plan: &Plan) -> State {
 
 fn migrations(scope: &Scope<'_>, plan: &Plan, services: &[ServiceStatus], troubles: &Troubles) -> State {
     let turns = || plan.progress.iter().map(|(_, progress)| &progress.turn).zip(services);
-    if let Some((_, failed)) = turns().find(|(turn, _)| matches!(turn, Turn::MigrationFailed(_))) {
+    if let Some((_, failed)) = turns().find(|(turn, _)| matches!(turn, Turn::MigrationFailed { .. })) {
         return State::fails("MigrationFailed", say(failed));
     }
     // Those with a trouble first: it tells more than that another one is not done.
@@ -211,12 +211,11 @@ fn message(scope: &Scope<'_>, name: &str, progress: &Progress, troubles: &Troubl
             }
             _ => add("its databases are being migrated".to_owned(), of_job.map(|(_, trouble)| trouble)),
         },
-        Turn::MigrationFailed(why) => {
-            let job = scope.object_name(&format!("{name}-migrate-"));
-            let text = format!(
-                "the migration has failed ({why}); the version before goes on; see the logs of the Job {job}…, and delete it to try again"
-            );
-            add(text, of_job.map(|(_, trouble)| trouble))
+        Turn::MigrationFailed { job, why } => {
+            let failed = add(format!("the migration has failed ({why})"), of_job.map(|(_, trouble)| trouble));
+            format!(
+                "{failed}; the version before goes on; `kubectl logs job/{job}` tells more, `kubectl delete job/{job}` has it tried again"
+            )
         }
         Turn::After(before) => format!("waits for {before}"),
         Turn::RollingOut => {

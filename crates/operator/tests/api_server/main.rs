@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod claims;
 #[cfg(test)]
 mod cloud_native_pg;

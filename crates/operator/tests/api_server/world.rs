@@ -149,6 +149,11 @@ impl World {
         Self { operator: Some(operator), ..Self::on(server).await }
     }
 
+    /// The kubeconfig of somebody who may do everything on the shared server.
+    pub(crate) fn kubeconfig() -> &'static Path {
+        SHARED.0.kubeconfig()
+    }
+
     /// On a server of the test's own.
     pub(crate) async fn on(server: &ApiServer) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);

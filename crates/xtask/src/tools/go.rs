@@ -1,6 +1,6 @@
 //! Programs that come as Go modules: built once, each in its version, and kept in the cache.
 
-pub(crate) mod gateway_api;
+pub(super) mod definitions;
 pub(super) mod kubernetes;
 mod tilt;
 
@@ -16,6 +16,9 @@ use crate::command;
 /// The oldest minor version of Go 1 that builds all programs.
 const OLDEST_GO: u32 = 26;
 
+/// cert-manager: its last version whose own module has the controller.
+const CERT_MANAGER: (&str, &str) = ("github.com/cert-manager/cert-manager", "v1.11.5");
+
 /// A program of a pinned version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Program {
@@ -29,6 +32,8 @@ pub(crate) enum Program {
     Helm,
     /// Checks and tests Prometheus' rules
     Promtool,
+    /// Makes certificates for Ingresses
+    CertManager,
     /// Brings what is built into the pods of a cluster, while somebody develops
     Tilt,
     /// A part of a Kubernetes cluster
@@ -63,6 +68,7 @@ impl Program {
             Self::DockerCompose => "MOVIEBOOKING_TEST_DOCKER_COMPOSE",
             Self::Helm => "MOVIEBOOKING_TEST_HELM",
             Self::Promtool => "MOVIEBOOKING_TEST_PROMTOOL",
+            Self::CertManager => "MOVIEBOOKING_TEST_CERT_MANAGER",
             Self::Tilt => "MOVIEBOOKING_TEST_TILT",
             Self::Kubernetes(_) => kubernetes::VARIABLE,
         }
@@ -97,6 +103,7 @@ impl Program {
             Self::Promtool => {
                 plain("promtool", "github.com/prometheus/prometheus", "v0.307.3", "/cmd/promtool")
             }
+            Self::CertManager => plain("cert-manager", CERT_MANAGER.0, CERT_MANAGER.1, "/cmd/controller"),
             Self::Tilt => tilt::source(),
             Self::Kubernetes(part) => part.source(),
         }

@@ -80,7 +80,9 @@ fn a_new_version_stops_at_a_migration_that_fails_and_the_old_one_goes_on() {
         jobs.len() == 2 && jobs.iter().all(|name| name.contains("users") || name.contains("theaters")),
         "{jobs:?}"
     );
-    assert_eq!(turns(&first)["theaters"], Turn::MigrationFailed("no table halls".to_owned()));
+    let theaters = &turns(&first)["theaters"];
+    let Turn::MigrationFailed { job, why } = theaters else { panic!("{theaters:?}") };
+    assert!(jobs.contains(job) && why == "no table halls", "{theaters:?}");
     assert_eq!(applied(&first), ["cinema-users"]);
     // Everything of the old version is left alone, and nothing is an orphan.
     let left_alone = ["theaters", "movies", "reservations", "tickets", "payments", "gateway"];
