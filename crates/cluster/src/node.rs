@@ -44,7 +44,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts everything and waits until the node is ready.
+    /// Starts everything and waits until the node is ready and its Services are reached.
     ///
     /// # Errors
     /// When this is not root, a program is missing, or what a program said.
@@ -83,6 +83,8 @@ impl Node {
         command::output(node.kubectl()?.args(["apply", "--filename"]).arg(addons))?;
         let ready = || {
             let mut wait = node.kubectl()?;
+            // By its Service, so that Services lead somewhere as well.
+            wait.arg(format!("--server=https://{API_SERVICE}")).arg("--request-timeout=5s");
             wait.args(["wait", "--for=condition=Ready", "--timeout=1s", "node", NAME]);
             Ok(command::output(&mut wait).is_ok())
         };

@@ -15,7 +15,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Notes that rows are published.
+    /// Notes that rows are published; there must be at least one.
     ///
     /// # Errors
     /// [`StoreError`]
