@@ -101,6 +101,12 @@ async fn a_copy_made_under_sales_becomes_a_platform_that_agrees_with_itself() {
         described.contains("there is no backup no-such on the volume. There are: before-upgrade")
     });
     apply_restored(&second, "before-upgrade");
+    // Its pod is not replaced by itself, and before the StatefulSet is corrected it would be by one that is like it.
+    cinema.wait_until("the server is not corrected", || {
+        let server = cinema.get("statefulset/second-postgresql");
+        server["spec"].to_string().contains("before-upgrade")
+            && server["status"]["observedGeneration"] == server["metadata"]["generation"]
+    });
     cinema.kubectl(&["delete", "pod", "second-postgresql-0"]);
     second.wait_until_ready();
 

@@ -105,7 +105,7 @@ impl Cinema {
     /// What a person would look at.
     fn state(&self) -> String {
         let looks: [&[&str]; 4] = [
-            &["get", "mbp,dbclaims,jobs,pods", "--output=wide"],
+            &["get", "mbp,dbclaim,jobs,pods", "--output=wide"],
             &["describe", "mbp"],
             &["get", "events", "--sort-by=.lastTimestamp"],
             &["logs", "--namespace=moviebooking-system", "deployment/moviebooking-operator", "--tail=40"],

@@ -130,7 +130,7 @@ impl<'a> Session<'a> {
     /// What a person would look at.
     pub(crate) fn state(&self) -> String {
         let looks: [&[&str]; 3] = [
-            &["get", "mbp,dbclaims,jobs,pods", "--output=wide"],
+            &["get", "mbp,dbclaim,jobs,pods", "--output=wide"],
             &["describe", "mbp"],
             &["get", "events", "--sort-by=.lastTimestamp"],
         ];
