@@ -1,6 +1,7 @@
 //! What whole-system tests share: a platform with the demo cinema on a port of its own, and clients for its protocols.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod furnish;
 mod grpc;
 mod load;
 mod processes;
@@ -8,6 +9,7 @@ mod purchase;
 mod rest;
 mod system;
 
+pub use furnish::{furnish, run, said};
 pub use grpc::Grpc;
 pub use load::Load;
 pub use processes::{Processes, programs};

@@ -1,20 +1,17 @@
 //! A platform on the cluster, in the tests' namespace.
 
-use std::{net::SocketAddr, process::Command, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use moviebooking_standalone::Accounts;
-use moviebooking_tests::{System, programs};
+use moviebooking_tests::{System, furnish};
 use serde_json::{Value, json};
 
-use crate::commands::{holds_within, images, kubectl, kubectl_with, run, said, try_kubectl, variable};
+use crate::commands::{holds_within, images, kubectl, kubectl_with, try_kubectl, variable};
 
 /// How long the platform may take to be as it should.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The namespace.
 pub(crate) const NAMESPACE: &str = "cinema";
-const ADMIN: &str = "admin@demo.example";
-const PASSWORD: &str = "the password of the test's admin";
 
 /// A platform: its name.
 pub(crate) struct Cinema(pub(crate) &'static str);
@@ -127,17 +124,9 @@ impl Cinema {
 
     /// Makes the first admin and the demo cinema, as an operator would, and gives what clients need.
     pub(crate) fn furnish(&self) -> System {
-        let admin = ["create-admin", "--email", ADMIN, "--name", "Demo Admin"];
-        self.command("users", &admin, PASSWORD.as_bytes());
-        let catalogue = include_bytes!("../../../crates/movies/data/movies.json");
-        self.command("movies", &["import", "movies", "--format=json", "--json", "/dev/stdin"], catalogue);
-        let data = tempfile::tempdir().unwrap();
-        let address = self.address();
-        let mut demo = Command::new(programs().join("moviebooking"));
-        demo.arg("demo").arg("--data").arg(data.path());
-        demo.args([&format!("--gateway-url=http://{address}"), "--admin-email", ADMIN]);
-        said(&run(&mut demo, PASSWORD.as_bytes()), "moviebooking demo");
-        System::at(address, Accounts::read(data.path()).unwrap().unwrap())
+        furnish(self.address(), |service, words, input| {
+            self.command(service, words, input);
+        })
     }
 
     /// Where the Service in front of the gateway is.

@@ -1,11 +1,12 @@
 //! The commands that people use.
 
 use std::{
-    io::Write as _,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
     time::{Duration, Instant},
 };
+
+use moviebooking_tests::{run, said};
 
 /// Between two looks at the cluster: `kubectl` takes a good part of a processor, which the platform shall have.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -42,22 +43,6 @@ pub(crate) fn helm(arguments: &[&str]) -> String {
     let mut helm = Command::new(variable("MOVIEBOOKING_TEST_HELM"));
     helm.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).args(arguments);
     said(&run(&mut helm, b""), &format!("helm {arguments:?}"))
-}
-
-/// Runs a program with something to read.
-pub(crate) fn run(command: &mut Command, input: &[u8]) -> Output {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    // Who does not read it has ended, or has no use for it.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    child.wait_with_output().unwrap()
-}
-
-/// What a program printed that must have succeeded.
-pub(crate) fn said(output: &Output, line: &str) -> String {
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{line}: {printed}\n{}", String::from_utf8_lossy(&output.stderr));
-    printed
 }
 
 /// Waits until a condition holds that is found out by commands. Whether it does in time.

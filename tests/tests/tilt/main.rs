@@ -9,6 +9,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use moviebooking_launch::wait_until;
+    use moviebooking_tests::{buy, furnish};
     use serde_json::json;
 
     use crate::session::{Programs, Session};
@@ -50,6 +51,9 @@ mod tests {
         wait("Tilt does not deploy", PATIENCE, &|| session.generation() > deployed);
         wait("the platform is not ready", PATIENCE, &|| session.is_ready());
         wait("the gateway is not reached", PATIENCE, &|| said().as_deref() == Some(BEFORE));
+        let gateway = "127.0.0.1:3000".parse().unwrap();
+        let system = furnish(gateway, |service, words, input| session.command(service, words, input));
+        runtime.block_on(async { buy(&system.customer().await, &system.showtime().await).await.unwrap() });
         let pod = session.pod("users");
 
         let began = Instant::now();

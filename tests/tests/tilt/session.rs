@@ -7,6 +7,7 @@ use std::{
 };
 
 use moviebooking_launch::Process;
+use moviebooking_tests::{run, said};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -91,6 +92,14 @@ impl<'a> Session<'a> {
     fn kubectl(&self, arguments: &[&str]) -> Output {
         let mut kubectl = Command::new("kubectl");
         kubectl.args(["--namespace", NAMESPACE]).args(arguments).output().unwrap()
+    }
+
+    /// Runs a command of a service's program in its pod.
+    pub(crate) fn command(&self, service: &str, words: &[&str], input: &[u8]) {
+        let mut exec = Command::new("kubectl");
+        exec.args(["exec", "--stdin", "--namespace", NAMESPACE, &format!("deployment/cinema-{service}")]);
+        exec.args(["--", "/usr/local/bin/moviebooking"]).args(words);
+        said(&run(&mut exec, input), &format!("{service} {words:?}"));
     }
 
     fn get(&self, arguments: &[&str]) -> Value {
