@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
+use moviebooking_tests::{run, said};
 use serde_json::{Value, json};
 
 use crate::{
-    commands::{kubectl, run, said, variable},
+    commands::{kubectl, variable},
     load,
     operator::SYSTEM,
     shared::{Shared, shared},
