@@ -146,14 +146,11 @@ impl Step {
                     .current_dir(&workspace.root)
                     .args(["check", "bans", "licenses", "sources"]),
             ),
-            Self::Clippy => command::run(workspace.cargo().args([
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ])),
+            Self::Clippy => {
+                clippy(workspace, &["--all-targets"])?;
+                // The tests of other steps than `tests`, which are none of all targets.
+                clippy(workspace, &["--test", "compose", "--test", "tilt", "--test", "cluster"])
+            }
             Self::Docs => command::run(
                 workspace
                     .cargo()
@@ -183,6 +180,11 @@ impl Step {
             Self::Kube => command::run(test(workspace, cache)?.args(["--test", "api_server"])),
         }
     }
+}
+
+fn clippy(workspace: &Workspace, targets: &[&str]) -> anyhow::Result<()> {
+    let mut clippy = workspace.cargo();
+    command::run(clippy.args(["clippy", "--workspace"]).args(targets).args(["--", "-D", "warnings"]))
 }
 
 fn cluster_tools(parts: &[ClusterPart]) -> Vec<Tool> {
