@@ -5,7 +5,7 @@ use std::fmt::Display;
 use jiff::Timestamp;
 use moviebooking_domain::id::version_7;
 use moviebooking_proto::event::Event as Data;
-use moviebooking_store::{Db, Engine, Migration, Row, Sql, StoreError, Tx, Value, migration, sql};
+use moviebooking_store::{Db, Engine, Kind, Migration, Row, Sql, StoreError, Tx, Value, migration, sql};
 use uuid::Uuid;
 
 use crate::{Batch, Event, Source, event::json};
@@ -41,29 +41,28 @@ pub async fn append_all<'a, M: Data + 'a>(
         return Ok(());
     }
     let mut insert = sql(INSERT);
-    insert.push_rows(rows);
+    insert.push(" VALUES ").push_rows(rows);
     insert.execute(&mut *tx).await?;
     tx.announce_events();
     Ok(())
 }
 
-/// Adds the insertion of events, at least one, to a statement that begins with `WITH`, for PostgreSQL. It is the caller
-/// who then says that there are events, with [`Db::wake_events`].
-///
-/// # Errors
-/// [`StoreError`]
-pub fn push_all<'a, M: Data + 'a>(
-    statement: &mut Sql,
-    now: Timestamp,
-    events: impl IntoIterator<Item = (impl Display, &'a M)>,
-) -> Result<(), StoreError> {
-    statement.push(", told AS (").push(INSERT).push_rows(rows(now, events)?).push(")");
-    Ok(())
+/// Adds the insertion of [`rows`] to a statement that begins with `WITH`, for PostgreSQL. It is the caller who then says
+/// that there are events, with [`Db::wake_events`].
+pub fn push_all(statement: &mut Sql, rows: impl IntoIterator<Item = [Value; 5]>) {
+    statement.push(", told AS (").push(INSERT).push(" SELECT * FROM ");
+    statement
+        .push_unnest([Kind::Uuid, Kind::Text, Kind::Text, Kind::Time, Kind::Text], rows)
+        .push(" AS event)");
 }
 
-const INSERT: &str = "INSERT INTO outbox (id, type, subject, happened_at, data) VALUES ";
+const INSERT: &str = "INSERT INTO outbox (id, type, subject, happened_at, data)";
 
-fn rows<'a, M: Data + 'a>(
+/// Events of one type about several subjects, as [`push_all`] takes them.
+///
+/// # Errors
+/// [`StoreError`] for what cannot be written.
+pub fn rows<'a, M: Data + 'a>(
     now: Timestamp,
     events: impl IntoIterator<Item = (impl Display, &'a M)>,
 ) -> Result<Vec<[Value; 5]>, StoreError> {
@@ -98,8 +97,16 @@ impl Source for Outbox {
 
     async fn published(&self, db: &Db, receipt: Vec<Uuid>) -> Result<(), StoreError> {
         let delete = match db.engine() {
-            // One plan for any number of events.
-            Engine::Postgres => sql("DELETE FROM outbox WHERE id = ANY($1)").bind(receipt),
+            Engine::Postgres => {
+                let mut delete = sql("DELETE FROM outbox USING ");
+                delete.push_few(
+                    "published (its_id, at)",
+                    [Kind::Uuid],
+                    receipt.into_iter().map(|id| [id.into()]),
+                );
+                delete.push(" WHERE id = its_id");
+                delete
+            }
             Engine::Sqlite => {
                 let mut delete = sql("DELETE FROM outbox WHERE id IN ");
                 delete.push_list(receipt);

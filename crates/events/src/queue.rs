@@ -1,6 +1,6 @@
 //! For a history of a service's own: which of its rows are not known to be published.
 
-use moviebooking_store::{Db, Engine, StoreError, Value, sql};
+use moviebooking_store::{Db, Engine, Kind, StoreError, sql};
 use uuid::Uuid;
 
 /// A table that has a row for each row of a history that is to be published: whose history it is, and the number in it.
@@ -24,21 +24,19 @@ impl Queue {
         db: &Db,
         published: impl IntoIterator<Item = (Uuid, i64)>,
     ) -> Result<(), StoreError> {
-        let published = published.into_iter();
+        let published = published.into_iter().map(|(id, number)| [id.into(), number.into()]);
         let mut delete = sql("DELETE FROM ");
         delete.push(self.table);
         match db.engine() {
-            // One plan for any number of rows.
             Engine::Postgres => {
-                let (ids, numbers): (Vec<Uuid>, Vec<i64>) = published.unzip();
-                delete.push(" USING unnest(").push_bind(ids).push("::uuid[], ").push_bind(numbers);
-                delete.push("::bigint[]) AS published (its_id, its_number) WHERE ").push(self.id);
+                delete.push(" USING ");
+                delete.push_few("published (its_id, its_number, at)", [Kind::Uuid, Kind::I64], published);
+                delete.push(" WHERE ").push(self.id);
                 delete.push(" = its_id AND ").push(self.number).push(" = its_number");
             }
             Engine::Sqlite => {
                 delete.push(" WHERE (").push(self.id).push(", ").push(self.number).push(") IN (VALUES ");
-                delete.push_rows(published.map(|(id, number)| -> [Value; 2] { [id.into(), number.into()] }));
-                delete.push(")");
+                delete.push_rows(published).push(")");
             }
         }
         delete.execute(db).await.map(drop)

@@ -18,7 +18,7 @@ mod unfinished;
 
 use jiff::Timestamp;
 use moviebooking_domain::{id::PaymentId, money::Currency};
-use moviebooking_store::{Db, Row, StoreError, Tx, sql};
+use moviebooking_store::{Batches, Db, Row, StoreError, Tx, sql};
 
 #[cfg(test)]
 pub(crate) use leases::LEASE;
@@ -34,11 +34,17 @@ use crate::{kind::Kind, payment::Event};
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     db: Db,
+    beginnings: Batches<at_once::Beginning, bool>,
+    steps: Batches<at_once::Step, bool>,
 }
 
 impl Store {
     pub(crate) fn new(db: Db) -> Self {
-        Self { db }
+        Self {
+            beginnings: Batches::new(db.clone(), at_once::begin),
+            steps: Batches::new(db.clone(), at_once::advance),
+            db,
+        }
     }
 
     /// The leases on the sagas of a kind.

@@ -13,7 +13,7 @@ use crate::{
     Service, convert,
     error::{Error, NamedSeat},
     reservation::{Reservation, State, after},
-    store::{self, Turn},
+    store::{self, AtOnce, Turn},
 };
 
 /// A change of one reservation; what its request has is in it.
@@ -75,8 +75,8 @@ impl Service {
                 error => error,
             })?;
         }
-        if self.at_once
-            && let Some(sold) = self.sell_at_once(&found, payment, now).await?
+        if let Some(at_once) = &self.at_once
+            && let Some(sold) = self.sell_at_once(at_once, &found, payment, now).await?
         {
             return Ok(sold);
         }
@@ -92,6 +92,7 @@ impl Service {
     /// the turn looks into.
     async fn sell_at_once(
         &self,
+        at_once: &AtOnce,
         found: &Reservation,
         payment: PaymentId,
         now: Timestamp,
@@ -102,13 +103,13 @@ impl Service {
         let Some(to) = Step::Confirm(payment).of(found, now, self.hold)? else { return Ok(None) };
         let place = self.boards.place(found.showtime);
         let slot = place.wait().await;
-        match store::sell_at_once(&self.db, found, &to).await {
-            Ok(change) => {
+        match at_once.sell(found, &to).await {
+            Ok(Some(change)) => {
                 place.leave_changed(slot, &[change]);
                 self.watches.wake(found.showtime);
                 Ok(Some(convert::reservation(&to, now)))
             }
-            Err(StoreError::CheckViolation { .. }) => Ok(None),
+            Ok(None) | Err(StoreError::CheckViolation { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

@@ -21,7 +21,7 @@ use crate::{
     hall::Hall,
     metrics,
     reservation::{Reservation, State, after},
-    store::{self, Turn},
+    store::{self, AtOnce, Turn},
 };
 
 /// Who wants which seats of what.
@@ -59,10 +59,9 @@ impl Service {
         let id = ask.showtime;
         let context = Context { ask, showtime, hall };
         let place = self.boards.place(id);
-        let held = if self.at_once {
-            Box::pin(self.hold_at_once(&context, &place, key)).await?
-        } else {
-            Box::pin(self.hold_in_turn(&context, &place, key)).await?
+        let held = match &self.at_once {
+            Some(at_once) => Box::pin(self.hold_at_once(at_once, &context, &place, key)).await?,
+            None => Box::pin(self.hold_in_turn(&context, &place, key)).await?,
         };
         self.watches.wake(id);
         Ok(held)
@@ -71,6 +70,7 @@ impl Service {
     /// Decides on the board that is at hand, and writes if it is still true.
     async fn hold_at_once(
         &self,
+        at_once: &AtOnce,
         context: &Context,
         place: &Place,
         key: &Request,
@@ -99,7 +99,7 @@ impl Service {
         let answer = convert::reservation(&reservation, reservation.created_at);
         let as_of = Instant::now();
         let written = match key.row(&answer, reservation.created_at) {
-            Some(row) => store::hold_at_once(&self.db, &reservation, kept.board.sequence, row).await,
+            Some(row) => at_once.hold(&reservation, kept.board.sequence, row).await,
             None => Ok(None),
         };
         match written {

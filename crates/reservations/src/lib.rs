@@ -49,7 +49,7 @@ use moviebooking_store::{Db, Engine, Migrations, idempotency, migration};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::{boards::Boards, catalogue::Catalogue, watch::Watches};
+use crate::{boards::Boards, catalogue::Catalogue, store::AtOnce, watch::Watches};
 pub use crate::{config::Config, events::History};
 
 /// The service's name in service tokens and logs.
@@ -73,8 +73,8 @@ pub struct Service {
     catalogue: Arc<Catalogue>,
     boards: Boards,
     watches: Arc<Watches>,
-    /// Whether a hold is written in one statement.
-    at_once: bool,
+    /// What writes holds and sales in one statement, where the database can.
+    at_once: Option<AtOnce>,
     /// How long a hold lasts.
     hold: SignedDuration,
 }
@@ -87,7 +87,7 @@ impl Service {
             catalogue: Arc::new(Catalogue::new(movies, theaters)),
             boards: Boards::new(),
             watches: Watches::new(db.clone(), clock.clone()),
-            at_once: db.engine() == Engine::Postgres,
+            at_once: (db.engine() == Engine::Postgres).then(|| AtOnce::new(&db)),
             hold: Config::default().hold(),
             db,
             clock,

@@ -1,78 +1,117 @@
-//! An operation in one statement, for PostgreSQL, where nothing stands in its way. Where something does, nothing is written:
-//! the transaction that does the same finds out what it is.
+//! The operations of every booking, for PostgreSQL: one statement for all that are asked for at the same time. Where
+//! something stands in the way of one, nothing is written of it: the transaction that does the same finds out what it is.
 
-use moviebooking_store::{Sql, StoreError, Value, sql};
+use moviebooking_store::{Db, Kind, Sql, StoreError, Value, Written, by_number, sql};
 
 use crate::{
     Bank,
-    ledger::{Entry, INSERT_OPERATION, INSERT_PAYMENT, held, values},
+    ledger::{Entry, INSERT_OPERATION, INSERT_PAYMENT},
     token::{self, Token},
     webhooks::INSERT_EVENT,
 };
 
-/// What changes an authorisation: a statement that answers the changed row's token, or no row when the change is not
-/// possible.
-pub(crate) struct Change {
-    pub(crate) text: &'static str,
-    pub(crate) values: Vec<Value>,
+/// An operation to be carried out.
+pub(crate) struct Asked {
+    values: [Value; 9],
+    /// Whether the merchant is told.
+    told: bool,
 }
 
-impl Change {
-    /// The statement by itself.
-    pub(crate) fn sql(&self) -> Sql {
-        self.values.iter().cloned().fold(sql(self.text), Sql::bind)
-    }
-}
+/// Its columns, of which the last two are those of the merchant's webhook, if there is one.
+const COLUMNS: &str = "asked (idempotency_key, payment_id, operation, amount, currency, created_at, token, event_id, body, number)";
+const KINDS: [Kind; 9] = {
+    use Kind::{I64, Text, Time, Uuid};
+    [Text, Uuid, Text, I64, Text, Time, Text, Text, Text]
+};
 
 impl Bank {
     /// Holds a payment's money; false when the operation was asked for before.
-    pub(crate) async fn hold_at_once(
-        &self,
-        entry: &Entry,
-        token: &str,
-        copies: i64,
-    ) -> Result<bool, StoreError> {
-        let mut hold = sql("WITH entry AS (");
-        hold.push(INSERT_OPERATION).push(" VALUES ").push_list(values(entry));
-        hold.push(" ON CONFLICT (idempotency_key) DO NOTHING RETURNING payment_id), held AS (");
-        select(hold.push(INSERT_PAYMENT), held(entry.payment, token, &entry.amount), " FROM entry)");
-        if let Some(event) = self.event(entry) {
-            select(hold.push(", told AS (").push(INSERT_EVENT), event, ", ");
-            hold.push_bind(copies).push(", 0 FROM entry)");
-        }
-        hold.push(" SELECT payment_id FROM entry");
-        Ok(hold.fetch_optional(&self.db).await?.is_some())
+    pub(crate) async fn hold_at_once(&self, entry: &Entry, token: &str) -> Result<bool, StoreError> {
+        self.holds.write(self.asked(entry, token)).await
     }
 
-    /// Changes an authorisation and gives its token; nothing when that is not possible, or was asked for before.
-    pub(crate) async fn change_at_once(
-        &self,
-        entry: &Entry,
-        change: &Change,
-    ) -> Result<Option<String>, StoreError> {
-        let mut statement = change.values.iter().cloned().fold(sql("WITH changed AS ("), Sql::bind);
-        statement.push(change.text);
-        select(statement.push("), entry AS (").push(INSERT_OPERATION), values(entry), " FROM changed)");
-        if let Some(event) = self.event(entry) {
-            select(statement.push(", told AS (").push(INSERT_EVENT), event, ", CASE token WHEN ");
-            statement.push_bind(token::WEBHOOK_TWICE).push(" THEN ").push_bind(Token::WebhookTwice.copies());
-            statement.push(" ELSE 1 END, 0 FROM changed)");
+    /// Captures what is held and gives its token; nothing when that is not possible, or was asked for before.
+    pub(crate) async fn capture_at_once(&self, entry: &Entry) -> Result<Option<String>, StoreError> {
+        match self.captures.write(self.asked(entry, "")).await {
+            Err(StoreError::UniqueViolation { .. }) => Ok(None),
+            result => result,
         }
-        statement.push(" SELECT token FROM changed");
-        match statement.fetch_optional(&self.db).await {
-            Ok(Some(row)) => row.get::<String>("token").map(Some),
-            Ok(None) | Err(StoreError::UniqueViolation { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+    }
+
+    fn asked(&self, entry: &Entry, token: &str) -> Asked {
+        let (event_id, body) = self.event(entry).unzip();
+        let told = body.is_some();
+        let values = [
+            entry.operation.key(entry.payment).into(),
+            entry.payment.into(),
+            entry.operation.name().into(),
+            entry.amount.minor.into(),
+            (&entry.amount.currency).into(),
+            entry.now.into(),
+            token.into(),
+            event_id.into(),
+            body.into(),
+        ];
+        Asked { values, told }
     }
 }
 
-/// ` SELECT $1, $2 …` and what follows.
-fn select<const N: usize>(statement: &mut Sql, values: [Value; N], rest: &'static str) {
-    let mut separator = " SELECT ";
-    for value in values {
-        statement.push(separator).push_bind(value);
-        separator = ", ";
+/// Says for each whether its money is held now, and was not asked for before.
+pub(crate) fn hold<'a>(db: &'a Db, batch: &'a [Asked]) -> Written<'a, bool> {
+    Box::pin(async move {
+        let mut hold = sql("WITH asked AS (SELECT * FROM ");
+        push_asked(&mut hold, batch);
+        hold.push("), entry AS (").push(INSERT_OPERATION);
+        hold.push(
+            " SELECT idempotency_key, payment_id, operation, amount, currency, NULL, created_at FROM asked \
+             ON CONFLICT (idempotency_key) DO NOTHING RETURNING idempotency_key), \
+             done AS (SELECT asked.* FROM asked JOIN entry USING (idempotency_key)), held AS (",
+        );
+        hold.push(INSERT_PAYMENT);
+        hold.push(" SELECT payment_id, token, amount, currency, 0, 0, FALSE FROM done)");
+        tell(&mut hold, batch);
+        let done = by_number(&hold.fetch_all(db).await?, batch.len(), |_row| Ok(()))?;
+        Ok(done.iter().map(Option::is_some).collect())
+    })
+}
+
+/// Captures what is held, and gives the token of each authorisation.
+pub(crate) fn capture<'a>(db: &'a Db, batch: &'a [Asked]) -> Written<'a, Option<String>> {
+    Box::pin(async move {
+        let mut capture =
+            sql("WITH done AS (UPDATE bank_payments SET captured = captured + asked.amount FROM ");
+        push_asked(&mut capture, batch);
+        capture.push(
+            " WHERE bank_payments.payment_id = asked.payment_id AND NOT voided \
+             AND captured + asked.amount <= authorised AND bank_payments.currency = asked.currency \
+             AND bank_payments.token <> ",
+        );
+        capture.push_bind(token::CAPTURE_FAILS);
+        capture.push(
+            " RETURNING idempotency_key, asked.payment_id, operation, asked.amount, asked.currency, created_at, \
+             bank_payments.token, event_id, body, number), entry AS (",
+        );
+        capture.push(INSERT_OPERATION);
+        capture.push(
+            " SELECT idempotency_key, payment_id, operation, amount, currency, NULL, created_at FROM done)",
+        );
+        tell(&mut capture, batch);
+        by_number(&capture.fetch_all(db).await?, batch.len(), |row| row.get("token"))
+    })
+}
+
+fn push_asked(statement: &mut Sql, batch: &[Asked]) {
+    statement.push_few(COLUMNS, KINDS, batch.iter().map(|asked| asked.values.clone()));
+}
+
+/// Writes down the merchant's webhooks of what is done, and answers what that is.
+fn tell(statement: &mut Sql, batch: &[Asked]) {
+    if batch.iter().any(|asked| asked.told) {
+        statement.push(", told AS (").push(INSERT_EVENT);
+        statement
+            .push(" SELECT event_id, body, created_at, CASE token WHEN ")
+            .push_bind(token::WEBHOOK_TWICE);
+        statement.push(" THEN ").push_bind(Token::WebhookTwice.copies()).push(" ELSE 1 END, 0 FROM done)");
     }
-    statement.push(rest);
+    statement.push(" SELECT number, token FROM done");
 }

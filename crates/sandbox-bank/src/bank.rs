@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use moviebooking_domain::clock::SharedClock;
-use moviebooking_store::{Db, Engine, StoreError, sql};
+use moviebooking_store::{Batches, Db, Engine, Sql, StoreError, sql};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
     BankSecret, Settings,
-    at_once::Change,
+    at_once::{self, Asked},
     ledger::{self, Entry, Operation, add, find},
     token::{self, Token},
     webhooks,
@@ -25,6 +25,8 @@ pub struct Bank {
     pub(crate) settings: Arc<Settings>,
     /// Woken when there may be a webhook to send.
     pub(crate) events: Arc<Notify>,
+    pub(crate) holds: Batches<Asked, bool>,
+    pub(crate) captures: Batches<Asked, Option<String>>,
 }
 
 /// Why the merchant is not answered.
@@ -47,7 +49,14 @@ impl From<StoreError> for Unanswered {
 impl Bank {
     /// A bank that keeps its ledger in `db`, a database of its own with [`MIGRATIONS`](crate::MIGRATIONS).
     pub fn new(db: Db, clock: SharedClock, settings: Settings) -> Self {
-        Self { db, clock, settings: Arc::new(settings), events: Arc::default() }
+        Self {
+            holds: Batches::new(db.clone(), at_once::hold),
+            captures: Batches::new(db.clone(), at_once::capture),
+            db,
+            clock,
+            settings: Arc::new(settings),
+            events: Arc::default(),
+        }
     }
 
     /// What the merchant shows in every request.
@@ -70,7 +79,7 @@ impl Bank {
         };
         let entry = self.entry(new.id, Operation::Authorise, new.amount.clone(), decline_code);
         let at_once = decline_code.is_none() && self.db.engine() == Engine::Postgres;
-        if !at_once || !self.hold_at_once(&entry, &new.token, token.copies()).await? {
+        if !at_once || !self.hold_at_once(&entry, &new.token).await? {
             let mut tx = self.db.begin().await?;
             if let Some(answer) = add(&mut tx, &entry).await? {
                 return Ok(answer);
@@ -94,17 +103,19 @@ impl Bank {
     }
 
     pub(crate) async fn capture(&self, payment: Uuid, amount: Amount) -> Result<Answer, Unanswered> {
-        let change = Change {
-            text: "UPDATE bank_payments SET captured = captured + $2 WHERE payment_id = $1 \
-                   AND NOT voided AND captured + $2 <= authorised AND currency = $3 AND token <> $4 RETURNING token",
-            values: vec![
-                payment.into(),
-                amount.minor.into(),
-                (&amount.currency).into(),
-                token::CAPTURE_FAILS.into(),
-            ],
-        };
-        self.change(self.entry(payment, Operation::Capture, amount, None), change, "capture_failed").await
+        let entry = self.entry(payment, Operation::Capture, amount, None);
+        if self.db.engine() == Engine::Postgres
+            && let Some(token) = self.capture_at_once(&entry).await?
+        {
+            return self.done(&token);
+        }
+        let change = sql("UPDATE bank_payments SET captured = captured + $2 WHERE payment_id = $1 \
+             AND NOT voided AND captured + $2 <= authorised AND currency = $3 AND token <> $4 RETURNING token")
+        .bind(payment)
+        .bind(entry.amount.minor)
+        .bind(&entry.amount.currency)
+        .bind(token::CAPTURE_FAILS);
+        self.change(&entry, change, "capture_failed").await
     }
 
     pub(crate) async fn void(&self, payment: Uuid) -> Result<Answer, Unanswered> {
@@ -119,12 +130,10 @@ impl Bank {
                 },
             },
         };
-        let change = Change {
-            text: "UPDATE bank_payments SET voided = TRUE WHERE payment_id = $1 \
-                   AND NOT voided AND captured = 0 RETURNING token",
-            values: vec![payment.into()],
-        };
-        self.change(self.entry(payment, Operation::Void, amount, None), change, "already_captured").await
+        let change = sql("UPDATE bank_payments SET voided = TRUE WHERE payment_id = $1 \
+             AND NOT voided AND captured = 0 RETURNING token");
+        let entry = self.entry(payment, Operation::Void, amount, None);
+        self.change(&entry, change.bind(payment), "already_captured").await
     }
 
     pub(crate) async fn refund(
@@ -133,13 +142,13 @@ impl Bank {
         refund: Uuid,
         amount: Amount,
     ) -> Result<Answer, Unanswered> {
-        let change = Change {
-            text: "UPDATE bank_payments SET refunded = refunded + $2 WHERE payment_id = $1 \
-                   AND refunded + $2 <= captured AND currency = $3 RETURNING token",
-            values: vec![payment.into(), amount.minor.into(), (&amount.currency).into()],
-        };
         let entry = self.entry(payment, Operation::Refund(refund), amount, None);
-        self.change(entry, change, "more_than_captured").await
+        let change = sql("UPDATE bank_payments SET refunded = refunded + $2 WHERE payment_id = $1 \
+             AND refunded + $2 <= captured AND currency = $3 RETURNING token")
+        .bind(payment)
+        .bind(entry.amount.minor)
+        .bind(&entry.amount.currency);
+        self.change(&entry, change, "more_than_captured").await
     }
 
     pub(crate) async fn look_up(&self, payment: Uuid, operation: Operation) -> Result<Answer, Unanswered> {
@@ -164,30 +173,29 @@ impl Bank {
         Entry { payment, operation, amount, decline_code, now: self.clock.now() }
     }
 
-    /// Carries out what changes an authorisation; where the change is not possible, it is declined with `otherwise`.
-    async fn change(&self, entry: Entry, change: Change, otherwise: &str) -> Result<Answer, Unanswered> {
-        let changed = match self.db.engine() {
-            Engine::Postgres => self.change_at_once(&entry, &change).await?,
-            Engine::Sqlite => None,
+    /// Carries out what changes an authorisation, a statement that answers the changed row's token; where the change is not
+    /// possible, it is declined with `otherwise`.
+    async fn change(&self, entry: &Entry, change: Sql, otherwise: &str) -> Result<Answer, Unanswered> {
+        let mut tx = self.db.begin().await?;
+        if let Some(answer) = add(&mut tx, entry).await? {
+            return Ok(answer);
+        }
+        let Some(row) = change.fetch_optional(&mut tx).await? else {
+            return Ok(Answer::Declined { code: otherwise.to_owned() });
         };
-        let token = match changed {
-            Some(token) => Token::parse(&token),
-            None => {
-                let mut tx = self.db.begin().await?;
-                if let Some(answer) = add(&mut tx, &entry).await? {
-                    return Ok(answer);
-                }
-                let Some(row) = change.sql().fetch_optional(&mut tx).await? else {
-                    return Ok(Answer::Declined { code: otherwise.to_owned() });
-                };
-                let token = Token::parse(&row.get::<String>("token")?);
-                self.tell(&mut tx, &entry, token.map_or(1, Token::copies)).await?;
-                tx.commit().await?;
-                token
-            }
-        };
+        let token: String = row.get("token")?;
+        self.tell(&mut tx, entry, Token::parse(&token).map_or(1, Token::copies)).await?;
+        tx.commit().await?;
+        self.done(&token)
+    }
+
+    /// The answer to what was done to the authorisation of a token.
+    fn done(&self, token: &str) -> Result<Answer, Unanswered> {
         self.events.notify_one();
-        if token == Some(Token::ReplyLost) { Err(Unanswered::Lost) } else { Ok(Answer::Done) }
+        match Token::parse(token) {
+            Some(Token::ReplyLost) => Err(Unanswered::Lost),
+            _ => Ok(Answer::Done),
+        }
     }
 
     /// Whether a payment's authorisation is asked for the first time; true once.

@@ -61,9 +61,11 @@ pub(crate) struct Entry {
 pub(crate) const INSERT_OPERATION: &str = "INSERT INTO bank_operations \
     (idempotency_key, payment_id, operation, amount, currency, decline_code, created_at)";
 
-/// What [`INSERT_OPERATION`] inserts.
-pub(crate) fn values(entry: &Entry) -> [Value; 7] {
-    [
+/// Adds the row as the transaction's first statement, so that requests with the same key take turns. If there was one,
+/// its answer is the answer.
+pub(crate) async fn add(tx: &mut Tx, entry: &Entry) -> Result<Option<Answer>, StoreError> {
+    let mut insert = sql(INSERT_OPERATION);
+    let values: [Value; 7] = [
         entry.operation.key(entry.payment).into(),
         entry.payment.into(),
         entry.operation.name().into(),
@@ -71,14 +73,8 @@ pub(crate) fn values(entry: &Entry) -> [Value; 7] {
         (&entry.amount.currency).into(),
         entry.decline_code.into(),
         entry.now.into(),
-    ]
-}
-
-/// Adds the row as the transaction's first statement, so that requests with the same key take turns. If there was one,
-/// its answer is the answer.
-pub(crate) async fn add(tx: &mut Tx, entry: &Entry) -> Result<Option<Answer>, StoreError> {
-    let mut insert = sql(INSERT_OPERATION);
-    insert.push(" VALUES ").push_list(values(entry)).push(" ON CONFLICT (idempotency_key) DO NOTHING");
+    ];
+    insert.push(" VALUES ").push_list(values).push(" ON CONFLICT (idempotency_key) DO NOTHING");
     let added = insert.execute(&mut *tx).await?;
     if added == 1 {
         return Ok(None);
@@ -125,18 +121,13 @@ pub(crate) async fn authorised(db: &Db, payment: Uuid) -> Result<Option<Amount>,
 /// Writes down that a payment's money is held.
 pub(crate) async fn hold(tx: &mut Tx, payment: Uuid, token: &str, amount: &Amount) -> Result<(), StoreError> {
     let mut insert = sql(INSERT_PAYMENT);
-    insert.push(" VALUES ").push_list(held(payment, token, amount));
+    insert.push(" VALUES ($1, $2, $3, $4, 0, 0, FALSE)");
+    let insert = insert.bind(payment).bind(token).bind(amount.minor).bind(&amount.currency);
     insert.execute(tx).await.map(drop)
 }
 
 pub(crate) const INSERT_PAYMENT: &str =
     "INSERT INTO bank_payments (payment_id, token, authorised, currency, captured, refunded, voided)";
-
-/// What [`INSERT_PAYMENT`] inserts.
-pub(crate) fn held(payment: Uuid, token: &str, amount: &Amount) -> [Value; 7] {
-    let (token, currency) = (token.into(), (&amount.currency).into());
-    [payment.into(), token, amount.minor.into(), currency, 0_i64.into(), 0_i64.into(), false.into()]
-}
 
 /// The amount in a column, in the row's currency.
 pub(crate) fn amount(row: &Row, column: &str) -> Result<Amount, StoreError> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use moviebooking_store::{Row, StoreError, Tx, Value, sql};
+use moviebooking_store::{Row, StoreError, Tx, sql};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Bank, SIGNATURE_HEADER, ledger::Entry, wire::Event};
@@ -31,14 +31,15 @@ pub(crate) fn event_id(entry: &Entry) -> String {
 impl Bank {
     /// Writes the event of an operation down, to be sent after the transaction; nothing without a webhook URL.
     pub(crate) async fn tell(&self, tx: &mut Tx, entry: &Entry, copies: i64) -> Result<(), StoreError> {
-        let Some([id, body, due]) = self.event(entry) else { return Ok(()) };
+        let Some((id, body)) = self.event(entry) else { return Ok(()) };
         let mut insert = sql(INSERT_EVENT);
-        insert.push(" VALUES ").push_list([id, body, due, copies.into(), 0_i64.into()]);
+        insert.push(" VALUES ($1, $2, $3, $4, 0)");
+        let insert = insert.bind(id).bind(body).bind(entry.now).bind(copies);
         insert.execute(tx).await.map(drop)
     }
 
-    /// The first values that [`INSERT_EVENT`] inserts; nothing without a webhook URL.
-    pub(crate) fn event(&self, entry: &Entry) -> Option<[Value; 3]> {
+    /// The id and the body of an operation's event; nothing without a webhook URL.
+    pub(crate) fn event(&self, entry: &Entry) -> Option<(String, String)> {
         self.settings.webhook_url.as_ref()?;
         let kind = match (entry.operation.name(), entry.decline_code) {
             (_, Some(_)) => "payment.declined",
@@ -57,7 +58,7 @@ impl Bank {
         };
         // Strings and numbers alone: it can always be written.
         let body = serde_json::to_string(&event).unwrap_or_default();
-        Some([event.id.into(), body.into(), entry.now.into()])
+        Some((event.id, body))
     }
 
     /// Sends webhooks until told to stop. Any number of processes may do it at once.

@@ -79,6 +79,16 @@ impl StoreError {
         matches!(self, Self::UniqueViolation { constraint: name, .. } if name == constraint)
     }
 
+    /// The same for somebody else of those to whom the database was unavailable; nothing for any other error.
+    pub(crate) fn unavailable_too(&self) -> Option<Self> {
+        match self {
+            Self::Unavailable { source } => {
+                Some(Self::Unavailable { source: sqlx::Error::Protocol(source.to_string()) })
+            }
+            _ => None,
+        }
+    }
+
     /// What kind of error it is, for traces.
     pub(crate) fn class(&self) -> &'static str {
         match self {

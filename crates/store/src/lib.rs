@@ -40,6 +40,7 @@
 //!
 //! Of a row that violates several constraints each engine reports one of its own choice.
 
+mod batches;
 mod db;
 mod error;
 pub mod idempotency;
@@ -56,6 +57,7 @@ mod tx;
 mod url;
 mod value;
 
+pub use batches::{Batches, Write, Written, by_number};
 pub use db::{ConnectError, Db, Engine, PoolOptions};
 pub use error::StoreError;
 pub use migrate::{MigrateError, Migration, Migrations};

@@ -10,7 +10,7 @@ use crate::observe::Statement;
 use crate::row::Row;
 use crate::tx::Open;
 use crate::value::{postgres_arguments, sqlite_arguments};
-use crate::{Db, Engine, StoreError, Tx, Value};
+use crate::{Db, Engine, Kind, StoreError, Tx, Value};
 
 /// A statement with its values. Its text is made of parts of this program alone, never of input.
 ///
@@ -91,6 +91,37 @@ impl Sql {
             separator = ", ";
         }
         self
+    }
+
+    /// Appends `unnest($3, $4)`: rows whose columns are of these types, one array for each column, so that the text is the
+    /// same for any number of rows. For PostgreSQL alone.
+    pub fn push_unnest<const N: usize>(
+        &mut self,
+        kinds: [Kind; N],
+        rows: impl IntoIterator<Item = [Value; N]>,
+    ) -> &mut Self {
+        let mut columns = kinds.map(|_| Vec::new());
+        for row in rows {
+            for (column, value) in columns.iter_mut().zip(row) {
+                column.push(value);
+            }
+        }
+        let lists = kinds.into_iter().zip(columns).map(|(kind, values)| Value::List(kind, values));
+        self.push("unnest").push_list(lists)
+    }
+
+    /// Appends a table of such rows, called `name` (`step (id, state, number)`), whose last column numbers them from 1. It
+    /// is to be joined with a table that has an index for it. PostgreSQL cannot know how many rows an array will have, and
+    /// takes a table without statistics for small: so it would rather read all of that than look a few rows up. It does not
+    /// look into a limit that is a query either, and expects a tenth of the rows then.
+    pub fn push_few<const N: usize>(
+        &mut self,
+        name: &'static str,
+        kinds: [Kind; N],
+        rows: impl IntoIterator<Item = [Value; N]>,
+    ) -> &mut Self {
+        self.push("(SELECT * FROM ").push_unnest(kinds, rows);
+        self.push(" WITH ORDINALITY LIMIT (SELECT 1000000)) AS ").push(name)
     }
 
     /// All rows.

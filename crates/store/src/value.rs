@@ -5,7 +5,7 @@ use sqlx::Arguments as _;
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo};
+use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgHasArrayType, PgTypeInfo};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Encode, Postgres, Type};
 use uuid::Uuid;
@@ -37,15 +37,11 @@ pub enum Value {
     /// `TIMESTAMPTZ`; microseconds since 1970 UTC on SQLite. Digits below a microsecond are cut off; an
     /// instant before the year 1 is refused with [`StoreError::InvalidValue`].
     Time(Timestamp),
-    /// `BIGINT[]`, for statements of PostgreSQL alone.
-    I64s(Vec<i64>),
-    /// `TEXT[]`, for statements of PostgreSQL alone.
-    Texts(Vec<String>),
-    /// `UUID[]`, for statements of PostgreSQL alone.
-    Uuids(Vec<Uuid>),
+    /// An array of values of this type, for statements of PostgreSQL alone.
+    List(Kind, Vec<Self>),
 }
 
-/// The type of a NULL.
+/// The type of a NULL, or of an array's elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// `BOOLEAN`
@@ -102,21 +98,9 @@ impl<T: Bindable> From<Option<T>> for Value {
     }
 }
 
-impl From<Vec<i64>> for Value {
-    fn from(values: Vec<i64>) -> Self {
-        Self::I64s(values)
-    }
-}
-
-impl From<Vec<String>> for Value {
-    fn from(values: Vec<String>) -> Self {
-        Self::Texts(values)
-    }
-}
-
-impl From<Vec<Uuid>> for Value {
-    fn from(values: Vec<Uuid>) -> Self {
-        Self::Uuids(values)
+impl<T: Bindable> From<Vec<T>> for Value {
+    fn from(values: Vec<T>) -> Self {
+        Self::List(T::KIND, values.into_iter().map(Into::into).collect())
     }
 }
 
@@ -140,10 +124,23 @@ fn micros(value: Timestamp) -> Result<i64, StoreError> {
 /// PostgreSQL's binary `TIMESTAMPTZ`: microseconds since 2000-01-01 UTC, big-endian.
 struct PgTime(i64);
 
+impl PgTime {
+    fn new(time: Timestamp) -> Result<Self, StoreError> {
+        Ok(Self(micros(time)?.saturating_sub(POSTGRES_EPOCH_MICROS)))
+    }
+}
+
 impl Type<Postgres> for PgTime {
     fn type_info() -> PgTypeInfo {
         // 1184 is the fixed object id of timestamptz (pg_type.dat).
         PgTypeInfo::with_oid(Oid(1184))
+    }
+}
+
+impl PgHasArrayType for PgTime {
+    fn array_type_info() -> PgTypeInfo {
+        // 1185 is that of timestamptz[].
+        PgTypeInfo::with_oid(Oid(1185))
     }
 }
 
@@ -154,8 +151,8 @@ impl Encode<'_, Postgres> for PgTime {
     }
 }
 
-fn encode_error(source: BoxDynError) -> StoreError {
-    StoreError::from(sqlx::Error::Encode(source))
+fn encode_error(source: impl Into<BoxDynError>) -> StoreError {
+    StoreError::from(sqlx::Error::Encode(source.into()))
 }
 
 pub(crate) fn postgres_arguments(values: Vec<Value>) -> Result<PgArguments, StoreError> {
@@ -173,14 +170,38 @@ pub(crate) fn postgres_arguments(values: Vec<Value>) -> Result<PgArguments, Stor
             Value::Text(v) => arguments.add(text(v)?),
             Value::Bytes(v) => arguments.add(v),
             Value::Uuid(v) => arguments.add(v),
-            Value::Time(v) => arguments.add(PgTime(micros(v)?.saturating_sub(POSTGRES_EPOCH_MICROS))),
-            Value::I64s(v) => arguments.add(v),
-            Value::Texts(v) => arguments.add(v.into_iter().map(text).collect::<Result<Vec<_>, _>>()?),
-            Value::Uuids(v) => arguments.add(v),
+            Value::Time(v) => arguments.add(PgTime::new(v)?),
+            Value::List(kind, values) => add_list(&mut arguments, kind, values)?,
         }
         .map_err(encode_error)?;
     }
     Ok(arguments)
+}
+
+/// Adds an array, whose elements may be NULL.
+fn add_list(
+    arguments: &mut PgArguments,
+    kind: Kind,
+    values: Vec<Value>,
+) -> Result<Result<(), BoxDynError>, StoreError> {
+    macro_rules! add {
+        ($variant:ident, $value:ident => $make:expr) => {{
+            let element = |value| match value {
+                Value::$variant($value) => Ok(Some($make)),
+                Value::Null(of) if of == kind => Ok(None),
+                _ => Err(encode_error("an array has values of several types")),
+            };
+            arguments.add(values.into_iter().map(element).collect::<Result<Vec<_>, StoreError>>()?)
+        }};
+    }
+    Ok(match kind {
+        Kind::Bool => add!(Bool, v => v),
+        Kind::I64 => add!(I64, v => v),
+        Kind::Text => add!(Text, v => text(v)?),
+        Kind::Bytes => add!(Bytes, v => v),
+        Kind::Uuid => add!(Uuid, v => v),
+        Kind::Time => add!(Time, v => PgTime::new(v)?),
+    })
 }
 
 pub(crate) fn sqlite_arguments(values: Vec<Value>) -> Result<SqliteArguments, StoreError> {
@@ -194,9 +215,7 @@ pub(crate) fn sqlite_arguments(values: Vec<Value>) -> Result<SqliteArguments, St
             Value::Bytes(v) => arguments.add(v),
             Value::Uuid(v) => arguments.add(v),
             Value::Time(v) => arguments.add(micros(v)?),
-            Value::I64s(_) | Value::Texts(_) | Value::Uuids(_) => {
-                Err("an array was bound to a statement for SQLite".into())
-            }
+            Value::List(..) => Err("an array was bound to a statement for SQLite".into()),
         }
         .map_err(encode_error)?;
     }

@@ -21,13 +21,15 @@ impl From<IssueError> for TicketError {
 
 impl Service {
     /// The tickets for these seats, at least one; they are issued if the payment has none. What was issued before is
-    /// answered without asking anybody else.
+    /// answered whether or not others can be asked what to write on it.
     pub(crate) async fn issue(&self, sale: Sale, seats: &[Seat]) -> Result<Vec<Ticket>, TicketError> {
-        let mut tickets = store::of_payment(&self.db, sale.payment).await?;
-        if tickets.is_empty() {
-            let wanted = self.write(sale, seats).await?;
-            tickets = retry(|| store::issue(&self.db, sale.payment, &wanted, self.clock.now())).await?;
-        }
+        let tickets = match self.write(sale, seats).await {
+            Ok(wanted) => retry(|| self.issuer.issue(sale.payment, &wanted, self.clock.now())).await?,
+            Err(error) => match store::of_payment(&self.db, sale.payment).await? {
+                none if none.is_empty() => return Err(error),
+                tickets => tickets,
+            },
+        };
         if same_sale(&tickets, sale, seats) { Ok(tickets) } else { Err(TicketError::IssuedOtherwise) }
     }
 

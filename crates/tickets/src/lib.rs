@@ -60,6 +60,7 @@ pub struct Service {
     keys: keys::Keys,
     shows: shows::Shows,
     printer: pdf::Printer,
+    issuer: store::Issuer,
 }
 
 impl Service {
@@ -71,6 +72,7 @@ impl Service {
             keys: keys::Keys::new(db.clone(), clock.clone()),
             shows: shows::Shows::new(movies, theaters),
             printer: pdf::Printer::new(),
+            issuer: store::Issuer::new(db.clone()),
             db,
             clock,
         }

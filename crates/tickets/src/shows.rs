@@ -10,7 +10,7 @@ use moviebooking_proto::{
     Problem, Reason,
     movies::v1::{GetShowtimeRequest, movies_service_client::MoviesServiceClient},
     problem::reason_of,
-    theaters::v1::{Address, GetTheaterRequest, theaters_service_client::TheatersServiceClient},
+    theaters::v1::{Address, GetTheaterRequest, Theater, theaters_service_client::TheatersServiceClient},
 };
 use tonic::{Code, Request, Status};
 
@@ -18,8 +18,9 @@ use crate::ticket::Show;
 
 /// A bound on memory, some megabytes.
 const MOST_KEPT: u64 = 2_000;
-/// A theater's new name or address is on its tickets after this.
-const KEPT: Duration = Duration::from_secs(60);
+/// A theater's new name or address is on its tickets a minute later: after both.
+const SHOW_KEPT: Duration = Duration::from_secs(50);
+const THEATER_KEPT: Duration = Duration::from_secs(10);
 /// Of each of the two calls.
 const DEADLINE: Duration = Duration::from_secs(2);
 
@@ -28,7 +29,8 @@ const DEADLINE: Duration = Duration::from_secs(2);
 pub(crate) struct Shows {
     movies: MoviesServiceClient<ServiceLink>,
     theaters: TheatersServiceClient<ServiceLink>,
-    kept: Cache<ShowtimeId, Arc<Show>>,
+    shows_kept: Cache<ShowtimeId, Arc<Show>>,
+    theaters_kept: Cache<String, Arc<Theater>>,
 }
 
 impl Shows {
@@ -36,13 +38,14 @@ impl Shows {
         Self {
             movies: MoviesServiceClient::new(movies),
             theaters: TheatersServiceClient::new(theaters),
-            kept: Cache::builder().max_capacity(MOST_KEPT).time_to_live(KEPT).build(),
+            shows_kept: Cache::builder().max_capacity(MOST_KEPT).time_to_live(SHOW_KEPT).build(),
+            theaters_kept: Cache::builder().max_capacity(MOST_KEPT).time_to_live(THEATER_KEPT).build(),
         }
     }
 
     /// What is shown, where and when. Requests for one showtime at the same time ask once.
     pub(crate) async fn get(&self, showtime: ShowtimeId) -> Result<Arc<Show>, Problem> {
-        self.kept
+        self.shows_kept
             .try_get_with(showtime, self.fetch(showtime))
             .await
             .map_err(|problem: Arc<Problem>| Problem::clone(&problem))
@@ -53,16 +56,15 @@ impl Shows {
         request.set_timeout(DEADLINE);
         let showtime =
             self.movies.clone().get_showtime(request).await.map_err(|status| refusal(&status))?.into_inner();
-        let mut request = Request::new(GetTheaterRequest { id: showtime.theater_id.clone() });
-        request.set_timeout(DEADLINE);
-        let theater =
-            self.theaters.clone().get_theater(request).await.map_err(|status| refusal(&status))?.into_inner();
+        let theater = showtime.theater_id.clone();
+        let theater = self.theaters_kept.try_get_with(theater.clone(), self.fetch_theater(theater)).await;
+        let theater = theater.map_err(|problem| Problem::clone(&problem))?;
         Ok(Arc::new(Show {
             movie_title: showtime.movie_title,
             theater: fields::id("theater_id", &showtime.theater_id)
                 .map_err(|problem| unexpected(&problem))?,
-            theater_name: theater.display_name,
-            theater_address: one_line(theater.address.unwrap_or_default()),
+            theater_name: theater.display_name.clone(),
+            theater_address: one_line(theater.address.clone().unwrap_or_default()),
             hall_name: showtime.hall_name,
             start: fields::time::required("start_time", showtime.start_time.as_ref())
                 .map_err(|problem| unexpected(&problem))?,
@@ -73,6 +75,15 @@ impl Shows {
                 .transpose()
                 .map_err(|problem| unexpected(&problem))?,
         }))
+    }
+
+    async fn fetch_theater(&self, id: String) -> Result<Arc<Theater>, Problem> {
+        let mut request = Request::new(GetTheaterRequest { id });
+        request.set_timeout(DEADLINE);
+        match self.theaters.clone().get_theater(request).await {
+            Ok(theater) => Ok(Arc::new(theater.into_inner())),
+            Err(status) => Err(refusal(&status)),
+        }
     }
 }
 

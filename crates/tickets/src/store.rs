@@ -7,5 +7,5 @@ mod read;
 mod row;
 
 pub(crate) use ends::{check_in, void, void_of_payment};
-pub(crate) use issue::{IssueError, issue};
+pub(crate) use issue::{IssueError, Issuer};
 pub(crate) use read::{Filter, Viewer, get, list, of_payment};

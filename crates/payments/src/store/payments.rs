@@ -21,7 +21,7 @@ impl Store {
     pub(crate) async fn begin_payment(&self, payment: &Payment, event: &Event) -> Result<bool, StoreError> {
         retry(|| async {
             if self.db.engine() == Engine::Postgres {
-                let begun = at_once::begin(&self.db, payment, event).await?;
+                let begun = self.beginnings.write(at_once::Beginning::new(payment, event)).await?;
                 if begun {
                     metrics::happened(event, payment.amount.currency);
                 }
@@ -86,12 +86,12 @@ impl Store {
         tickets: &[BoughtTicket],
     ) -> Result<bool, StoreError> {
         retry(|| async {
-            if self.db.engine() == Engine::Postgres && at_once::writes_all_of(before, after, event) {
-                let advanced = at_once::advance(&self.db, before, after, event, tickets).await?;
-                if advanced {
-                    metrics::happened(event, after.amount.currency);
-                }
-                return Ok(advanced);
+            if self.db.engine() == Engine::Postgres
+                && let Some(step) = at_once::Step::new(before, after, event, tickets)
+                && self.steps.write(step).await?
+            {
+                metrics::happened(event, after.amount.currency);
+                return Ok(true);
             }
             let mut tx = self.db.begin().await?;
             let Some(row) = update(&mut tx, before, after).await? else { return Ok(false) };
@@ -117,98 +117,101 @@ impl Store {
     }
 }
 
-/// The statement whose values [`bind_payment`] binds.
-macro_rules! insert_payment {
+/// The beginning of a statement that inserts payments: these columns.
+macro_rules! insert_into_payments {
     () => {
         "INSERT INTO payments (id, reservation_id, user_id, theater_id, showtime_id, state, amount, \
          currency, refunded, refund_reserved, provider, payment_token, ticket_order, failure_reason, failure_code, \
          request_id, fingerprint, version, created_at, updated_at, holds_reservation, due_at, lease, attempts, \
-         exchange_of, exchange_refund_id, carried_in) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, $10, $11, '', '', $12, $13, 1, $14, $15, TRUE, $16, $17, 0, \
-         $18, $19, $20) \
-         ON CONFLICT DO NOTHING"
+         exchange_of, exchange_refund_id, carried_in)"
     };
 }
 
-/// The statement whose values [`bind_step`] binds.
-macro_rules! update_payment {
-    () => {
-        "UPDATE payments SET state = $4, version = version + 1, updated_at = $5, payment_token = $6, \
-         failure_reason = $7, failure_code = $8, refunded = $9, refund_reserved = $10, completed_at = $11, \
-         holds_reservation = $12, lease = $13, attempts = $15, \
-         due_at = CASE WHEN woken AND $20 THEN $5 ELSE $14 END, woken = woken AND NOT $20, \
-         provider_reference = $16, action_url = $17, action_secret = $18, confirm_by = $19 \
-         WHERE id = $1 AND state = $2 AND lease = $3"
-    };
-}
-
-pub(super) use {insert_payment, update_payment};
+pub(super) use insert_into_payments;
 
 pub(super) async fn insert(tx: &mut Tx, payment: &Payment) -> Result<bool, StoreError> {
-    let inserted = bind_payment(sql(insert_payment!()), payment).execute(tx).await?;
-    Ok(inserted == 1)
+    let insert = sql(concat!(
+        insert_into_payments!(),
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, $10, $11, '', '', $12, $13, 1, $14, $15, TRUE, $16, $17, 0, \
+         $18, $19, $20) ON CONFLICT DO NOTHING"
+    ));
+    Ok(payment_values(payment).into_iter().fold(insert, Sql::bind).execute(tx).await? == 1)
 }
 
 async fn update(tx: &mut Tx, before: &Payment, after: &Payment) -> Result<Option<Row>, StoreError> {
-    bind_step(sql(concat!(update_payment!(), " RETURNING version")), before, after).fetch_optional(tx).await
+    let update = sql(
+        "UPDATE payments SET state = $4, version = version + 1, updated_at = $5, payment_token = $6, \
+         failure_reason = $7, failure_code = $8, refunded = $9, refund_reserved = $10, completed_at = $11, \
+         holds_reservation = $12, lease = $13, due_at = CASE WHEN woken AND $20 THEN $5 ELSE $14 END, \
+         woken = woken AND NOT $20, attempts = $15, provider_reference = $16, action_url = $17, action_secret = $18, \
+         confirm_by = $19 \
+         WHERE id = $1 AND state = $2 AND lease = $3 RETURNING version",
+    );
+    step_values(before, after).into_iter().fold(update, Sql::bind).fetch_optional(tx).await
 }
 
-/// The first 20 values of a statement: those of a new payment.
-pub(super) fn bind_payment(statement: Sql, payment: &Payment) -> Sql {
-    statement
-        .bind(payment.id)
-        .bind(payment.reservation_id)
-        .bind(payment.user_id)
-        .bind(payment.theater_id)
-        .bind(payment.showtime_id)
-        .bind(payment.state.name())
-        .bind(payment.amount.minor)
-        .bind(payment.amount.currency.code())
-        .bind(&payment.provider)
-        .bind(token(payment))
-        .bind(payment.ticket_order.encode_to_vec())
-        .bind(&payment.key.request_id)
-        .bind(payment.key.fingerprint.as_slice())
-        .bind(payment.created_at)
-        .bind(payment.updated_at)
-        .bind(payment.lease.due_at)
-        .bind(payment.lease.token)
-        .bind(payment.exchange.map(|exchange| exchange.of))
-        .bind(payment.exchange.map(|exchange| exchange.refund))
-        .bind(payment.carried_in())
+/// What is written of a new payment, in the order of its columns.
+pub(super) fn payment_values(payment: &Payment) -> [Value; 20] {
+    [
+        payment.id.into(),
+        payment.reservation_id.into(),
+        payment.user_id.into(),
+        payment.theater_id.into(),
+        payment.showtime_id.into(),
+        payment.state.name().into(),
+        payment.amount.minor.into(),
+        payment.amount.currency.code().into(),
+        (&payment.provider).into(),
+        token(payment).into(),
+        payment.ticket_order.encode_to_vec().into(),
+        (&payment.key.request_id).into(),
+        payment.key.fingerprint.as_slice().into(),
+        payment.created_at.into(),
+        payment.updated_at.into(),
+        payment.lease.due_at.into(),
+        payment.lease.token.into(),
+        payment.exchange.map(|exchange| exchange.of).into(),
+        payment.exchange.map(|exchange| exchange.refund).into(),
+        payment.carried_in().into(),
+    ]
 }
 
-/// The first 20 values of a statement: those of a payment that is one step on.
-pub(super) fn bind_step(statement: Sql, before: &Payment, after: &Payment) -> Sql {
+/// What a payment was, and what is written of it one step on.
+pub(super) fn step_values(before: &Payment, after: &Payment) -> [Value; 20] {
     let failure = after.failure.as_ref();
-    statement
-        .bind(before.id)
-        .bind(before.state.name())
-        .bind(before.lease.token)
-        .bind(after.state.name())
-        .bind(after.updated_at)
-        .bind(token(after))
-        .bind(failure.map_or("", |failure| failure.reason.name()))
-        .bind(failure.map_or("", |failure| failure.code.as_str()))
-        .bind(after.refunded)
-        .bind(after.refund_reserved)
-        .bind(after.completed_at)
-        .bind(after.state.holds_reservation())
-        .bind(after.lease.token)
-        .bind(after.lease.due_at)
-        .bind(after.lease.attempts)
-        .bind(&after.provider_reference)
-        .bind(after.confirmation.as_ref().map(|confirmation| confirmation.action.url.as_str()))
-        .bind(action_secret(after))
-        .bind(after.confirmation.as_ref().and_then(|confirmation| confirmation.until))
+    [
+        before.id.into(),
+        before.state.name().into(),
+        before.lease.token.into(),
+        after.state.name().into(),
+        after.updated_at.into(),
+        token(after).into(),
+        failure.map_or("", |failure| failure.reason.name()).into(),
+        failure.map_or("", |failure| failure.code.as_str()).into(),
+        after.refunded.into(),
+        after.refund_reserved.into(),
+        after.completed_at.into(),
+        after.state.holds_reservation().into(),
+        after.lease.token.into(),
+        after.lease.due_at.into(),
+        after.lease.attempts.into(),
+        (&after.provider_reference).into(),
+        after.confirmation.as_ref().map(|confirmation| confirmation.action.url.as_str()).into(),
+        action_secret(after).into(),
+        after.confirmation.as_ref().and_then(|confirmation| confirmation.until).into(),
         // What was told while it was held is looked at as soon as it is not.
-        .bind(after.lease.token.is_none() && after.lease.due_at.is_some())
+        (after.lease.token.is_none() && after.lease.due_at.is_some()).into(),
+    ]
 }
 
-/// The rows of a payment's tickets but for the payment.
-pub(super) fn ticket_rows(tickets: &[BoughtTicket]) -> impl Iterator<Item = [Value; 6]> {
-    tickets.iter().zip(1_i64..).map(|(ticket, ordinal)| {
+/// The rows of a payment's tickets.
+pub(super) fn ticket_values(
+    payment: PaymentId,
+    tickets: &[BoughtTicket],
+) -> impl Iterator<Item = [Value; 7]> {
+    tickets.iter().zip(1_i64..).map(move |(ticket, ordinal)| {
         [
+            payment.into(),
             ordinal.into(),
             ticket.id.into(),
             (&ticket.seat).into(),
@@ -222,9 +225,7 @@ pub(super) fn ticket_rows(tickets: &[BoughtTicket]) -> impl Iterator<Item = [Val
 async fn insert_tickets(tx: &mut Tx, payment: PaymentId, tickets: &[BoughtTicket]) -> Result<(), StoreError> {
     let mut insert = sql("INSERT INTO payment_tickets \
          (payment_id, ordinal, ticket_id, seat, price, returnable_until, return_fee) VALUES ");
-    insert.push_rows(ticket_rows(tickets).map(|[ordinal, id, seat, price, until, fee]| {
-        [payment.into(), ordinal, id, seat, price, until, fee]
-    }));
+    insert.push_rows(ticket_values(payment, tickets));
     insert.execute(tx).await.map(drop)
 }
 

@@ -10,6 +10,7 @@ use super::world::{World, customer};
 use crate::{
     charge::ChargeError,
     kind::Kind,
+    ledger::{Moved, Movement},
     payment::{Event, Payment},
     saga::State,
     store::{LEASE, Lease},
@@ -70,6 +71,28 @@ both_engines! {
         let other = Payment { lease: Lease::new(world.clock.now()), ..after.clone() };
         let further = Payment { state: State::Confirmed, ..after };
         assert!(!store.advance_payment(&other, &further, &event, &[]).await.unwrap());
+    }
+
+    async fn payments_that_step_together_each_have_their_own_end(db: Db) {
+        let (world, buyer) = (World::new(db).await, customer());
+        let store = &world.service.store;
+        let bills = [(); 3].map(|()| world.bill(&world.hold(&buyer, &[500]), "tok_approve"));
+        let begun = join_all(bills.iter().map(|bill| begin(&world, &buyer, bill))).await;
+        let mut begun: Vec<Payment> = begun.into_iter().map(Result::unwrap).collect();
+        begun[1].lease = Lease::new(world.clock.now());
+        let moved = Some(Moved { how: Movement::Authorised, amount: 500 });
+        let event = Event { moved, ..event() };
+        let steps = begun.iter().map(async |before| {
+            let after = Payment { state: State::Authorised, token: None, ..before.clone() };
+            store.advance_payment(before, &after, &event, &[]).await.unwrap()
+        });
+        assert_eq!(join_all(steps).await, [true, false, true]);
+        for (payment, events) in begun.iter().zip([2, 1, 2]) {
+            assert_eq!(store.history(payment.id).await.unwrap().len(), events);
+            let booked = sql("SELECT COUNT(*) AS booked FROM ledger WHERE payment_id = $1").bind(payment.id);
+            let booked: i64 = booked.fetch_one(&world.db).await.unwrap().get("booked").unwrap();
+            assert_eq!(booked > 0, events == 2);
+        }
     }
 
     async fn a_lease_has_one_holder(db: Db) {

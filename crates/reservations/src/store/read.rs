@@ -6,7 +6,7 @@ use std::{
 };
 
 use moviebooking_domain::id::{PaymentId, ReservationId, ShowtimeId, UserId};
-use moviebooking_store::{Db, Engine, Executor, StoreError, sql};
+use moviebooking_store::{Db, Engine, Executor, Kind, StoreError, sql};
 
 use crate::{
     board::{Board, Change, Claim},
@@ -93,22 +93,16 @@ pub(crate) async fn changed_since(
     db: &Db,
     known: &[(ShowtimeId, i64)],
 ) -> Result<HashSet<ShowtimeId>, StoreError> {
-    let query = match db.engine() {
-        Engine::Postgres => sql("SELECT s.showtime_id FROM showtimes s \
-                                 JOIN unnest($1::uuid[], $2::bigint[]) AS known(id, sequence) \
-                                 ON s.showtime_id = known.id WHERE s.sequence > known.sequence")
-        .bind(known.iter().map(|(id, _)| id.uuid()).collect::<Vec<_>>())
-        .bind(known.iter().map(|(_, sequence)| *sequence).collect::<Vec<_>>()),
-        Engine::Sqlite => {
-            let mut query = sql("WITH known (id, sequence) AS (VALUES ");
-            query.push_rows(known.iter().map(|(id, sequence)| [(*id).into(), (*sequence).into()]));
-            query.push(
-                ") SELECT s.showtime_id FROM showtimes s JOIN known ON s.showtime_id = known.id \
-                 WHERE s.sequence > known.sequence",
-            );
-            query
-        }
+    let known = known.iter().map(|(id, sequence)| [(*id).into(), (*sequence).into()]);
+    let mut query = sql("SELECT s.showtime_id FROM showtimes s JOIN ");
+    match db.engine() {
+        Engine::Postgres => query.push_few("known (id, sequence, number)", [Kind::Uuid, Kind::I64], known),
+        Engine::Sqlite => query
+            .push("(SELECT column1 AS id, column2 AS sequence FROM (VALUES ")
+            .push_rows(known)
+            .push(")) known"),
     };
+    query.push(" ON s.showtime_id = known.id WHERE s.sequence > known.sequence");
     query.fetch_all(db).await?.iter().map(|row| row.get("showtime_id")).collect()
 }
 

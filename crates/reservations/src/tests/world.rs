@@ -328,7 +328,8 @@ impl Buyer {
 fn service(database: &TestDb, clock: &Arc<ManualClock>, neighbours: &Neighbours, at_once: bool) -> Service {
     let movies = Link::local(Routes::new(MoviesServiceServer::new(neighbours.clone())));
     let theaters = Link::local(Routes::new(TheatersServiceServer::new(neighbours.clone())));
-    Service { at_once, ..linked(database, clock, movies, theaters) }
+    let service = linked(database, clock, movies, theaters);
+    Service { at_once: service.at_once.clone().filter(|_| at_once), ..service }
 }
 
 fn linked(database: &TestDb, clock: &Arc<ManualClock>, movies: Link, theaters: Link) -> Service {

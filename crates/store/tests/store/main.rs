@@ -1,6 +1,8 @@
 //! Every operation of the crate on both engines.
 
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod concurrency;
 #[cfg(test)]
 mod connections;

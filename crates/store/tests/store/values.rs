@@ -1,6 +1,7 @@
 use jiff::Timestamp;
 use moviebooking_domain::id::HallId;
-use moviebooking_store::{Db, Engine, FromColumn, StoreError, Value, both_engines, sql};
+use moviebooking_store::testing::TestDb;
+use moviebooking_store::{Db, Engine, FromColumn, Kind, StoreError, Value, both_engines, sql};
 use uuid::Uuid;
 
 /// Writes a value into a column and reads it back.
@@ -144,4 +145,40 @@ both_engines! {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn rows_go_as_arrays_with_and_without_values() {
+    let database = TestDb::postgres(&crate::MIGRATIONS).await;
+    let time = at("2026-02-28T23:59:59.123456Z");
+    let id = Uuid::now_v7();
+    let full: [Value; 6] =
+        [id.into(), "a".into(), 7_i64.into(), true.into(), vec![0_u8, 255].into(), time.into()];
+    let kinds = [Kind::Uuid, Kind::Text, Kind::I64, Kind::Bool, Kind::Bytes, Kind::Time];
+    let empty = kinds.map(Value::Null);
+    let mut query = sql("SELECT * FROM ");
+    query.push_unnest(kinds, [empty.clone(), full]).push(" AS row (id, name, number, flag, bytes, at)");
+    assert_eq!(
+        query.text(),
+        "SELECT * FROM unnest($1, $2, $3, $4, $5, $6) AS row (id, name, number, flag, bytes, at)"
+    );
+    let rows = query.fetch_all(database.db()).await.unwrap();
+    let [none, some] = &rows[..] else { panic!("{} rows", rows.len()) };
+    assert_eq!(some.get::<Uuid>("id").unwrap(), id);
+    assert_eq!(some.get::<String>("name").unwrap(), "a");
+    assert_eq!(some.get::<i64>("number").unwrap(), 7);
+    assert!(some.get::<bool>("flag").unwrap());
+    assert_eq!(some.get::<Vec<u8>>("bytes").unwrap(), [0, 255]);
+    assert_eq!(some.get::<Timestamp>("at").unwrap(), time);
+    assert_eq!(none.get::<Option<Uuid>>("id").unwrap(), None);
+    assert_eq!(none.get::<Option<String>>("name").unwrap(), None);
+    assert_eq!(none.get::<Option<i64>>("number").unwrap(), None);
+    assert_eq!(none.get::<Option<bool>>("flag").unwrap(), None);
+    assert_eq!(none.get::<Option<Vec<u8>>>("bytes").unwrap(), None);
+    assert_eq!(none.get::<Option<Timestamp>>("at").unwrap(), None);
+
+    let mut mixed = sql("SELECT * FROM ");
+    mixed.push_unnest([Kind::I64], [[1_i64.into()], ["one".into()]]).push(" AS number");
+    let error = mixed.fetch_all(database.db()).await.unwrap_err();
+    assert!(error.chain().contains("values of several types"), "{error:?}");
 }

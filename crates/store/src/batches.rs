@@ -1,0 +1,167 @@
+//! What several requests write at the same time, written for all of them in one statement.
+//!
+//! A statement's round trip, its start in the database and its commit cost about the same for one row as for ten. So while
+//! something is written, what comes meanwhile waits together and is written next, at once. Nobody waits for company: who
+//! comes alone is written alone, and the more come the less each costs.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+use tracing::Instrument as _;
+
+use crate::{Db, Row, StoreError};
+
+/// How much is written in one statement at most: a bound on how long it keeps its rows locked.
+const MOST: usize = 32;
+
+/// What writes a batch and answers, in its order, what became of each. It is one statement, so that it has no effect where
+/// it fails.
+pub type Write<T, R> = for<'a> fn(&'a Db, &'a [T]) -> Written<'a, R>;
+
+/// The end of a [`Write`].
+pub type Written<'a, R> = Pin<Box<dyn Future<Output = Result<Vec<R>, StoreError>> + Send + 'a>>;
+
+/// What a statement answered of each of `many` that were [numbered](crate::Sql::push_few): it has the column `number` and
+/// no rows for those that it did nothing for.
+///
+/// # Errors
+/// [`StoreError`] of a row that cannot be read.
+pub fn by_number<R>(
+    rows: &[Row],
+    many: usize,
+    read: impl Fn(&Row) -> Result<R, StoreError>,
+) -> Result<Vec<Option<R>>, StoreError> {
+    let answered = rows.iter().map(|row| Ok((row.get::<i64>("number")?, read(row)?)));
+    let mut answered = answered.collect::<Result<HashMap<i64, R>, StoreError>>()?;
+    Ok((1_i64..).take(many).map(|number| answered.remove(&number)).collect())
+}
+
+/// Writes of one kind to a database; a clone is a handle on the same.
+pub struct Batches<T, R> {
+    shared: Arc<Shared<T, R>>,
+}
+
+struct Shared<T, R> {
+    db: Db,
+    write: Write<T, R>,
+    queue: Mutex<Queue<T, R>>,
+}
+
+struct Queue<T, R> {
+    waiting: VecDeque<(T, Answer<R>)>,
+    /// Whether somebody writes what waits.
+    served: bool,
+}
+
+type Answer<R> = oneshot::Sender<Result<R, StoreError>>;
+
+impl<T, R> Clone for Batches<T, R> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<T, R> fmt::Debug for Batches<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Batches({:?})", self.shared.db)
+    }
+}
+
+impl<T: Send + Sync + 'static, R: Send + 'static> Batches<T, R> {
+    /// Batches that `write` writes to `db`.
+    pub fn new(db: Db, write: Write<T, R>) -> Self {
+        let queue = Mutex::new(Queue { waiting: VecDeque::new(), served: false });
+        Self { shared: Arc::new(Shared { db, write, queue }) }
+    }
+
+    /// Writes `item`, with what others want written meanwhile. Who stops waiting does not stop it.
+    ///
+    /// # Errors
+    /// [`StoreError`], each its own: a batch that fails has no effect, and what was in it is written one by one. After
+    /// [`StoreError::Unavailable`] it is not known whether it was written.
+    pub async fn write(&self, item: T) -> Result<R, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        if self.shared.join(item, answer) {
+            let turn = Turn { shared: Arc::clone(&self.shared), ended: false };
+            tokio::spawn(async move { turn.serve().await }.in_current_span());
+        }
+        answered.await.unwrap_or_else(|_gone| Err(sqlx::Error::WorkerCrashed.into()))
+    }
+}
+
+impl<T, R> Shared<T, R> {
+    fn queue(&self) -> MutexGuard<'_, Queue<T, R>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lines up; true for who has to serve the queue.
+    fn join(&self, item: T, answer: Answer<R>) -> bool {
+        let mut queue = self.queue();
+        queue.waiting.push_back((item, answer));
+        !std::mem::replace(&mut queue.served, true)
+    }
+
+    /// Takes who is next; nobody when nobody waits, and then the queue is not served any more.
+    fn next(&self) -> (Vec<T>, Vec<Answer<R>>) {
+        let mut queue = self.queue();
+        let many = queue.waiting.len().min(MOST);
+        queue.served = many > 0;
+        queue.waiting.drain(..many).unzip()
+    }
+
+    /// Writes what is in a batch, at once or, where that fails, one by one, so that nothing fails for something else.
+    async fn write_each(&self, items: &[T]) -> Vec<Result<R, StoreError>> {
+        let write = |items| (self.write)(&self.db, items);
+        let error = match write(items).await {
+            Ok(results) => return results.into_iter().map(Ok).collect(),
+            Err(error) if items.len() == 1 => return vec![Err(error)],
+            Err(error) => error,
+        };
+        let mut results = Vec::with_capacity(items.len());
+        for item in items.chunks(1) {
+            results.push(match error.unavailable_too() {
+                Some(error) => Err(error),
+                None => write(item).await.and_then(|one| one.into_iter().next().ok_or(StoreError::NoRow)),
+            });
+        }
+        results
+    }
+}
+
+/// The service of a queue, until nobody waits. Where it is given up before, who waits is told so.
+struct Turn<T, R> {
+    shared: Arc<Shared<T, R>>,
+    ended: bool,
+}
+
+impl<T, R> Turn<T, R> {
+    async fn serve(mut self) {
+        loop {
+            let (items, answers) = self.shared.next();
+            if items.is_empty() {
+                // From here on somebody else may serve it.
+                self.ended = true;
+                return;
+            }
+            let results = self.shared.write_each(&items).await;
+            for (answer, result) in answers.into_iter().zip(results) {
+                // Who does not wait any more does not need to know.
+                let _ = answer.send(result);
+            }
+        }
+    }
+}
+
+impl<T, R> Drop for Turn<T, R> {
+    fn drop(&mut self) {
+        if !self.ended {
+            let mut queue = self.shared.queue();
+            queue.waiting.clear();
+            queue.served = false;
+        }
+    }
+}
