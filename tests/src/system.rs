@@ -13,7 +13,7 @@ use std::{
 use clap::Parser as _;
 use moviebooking_domain::clock::{Clock as _, SharedClock, SystemClock};
 use moviebooking_serve::{Server, bind, install_crypto_provider};
-use moviebooking_standalone::{Account, Accounts, DataFolder, Platform, args::Cli, seed};
+use moviebooking_standalone::{Account, Accounts, Platform, Storage, args::Cli, seed};
 use serde_json::json;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -55,10 +55,10 @@ impl System {
                 let folder = data.path().to_str().expect("a path in UTF-8");
                 let settings = ["--listen", "127.0.0.1:0", "--webhooks-allow-local", "--data", folder];
                 let cli = Cli::parse_from(["moviebooking"].into_iter().chain(settings));
-                let folder = DataFolder::open(&cli.data.folder).expect("the data folder");
+                let storage = Storage::open(&cli.data).expect("the data folder");
                 let listener = bind(cli.serve.listen, "--listen").await.expect("a port");
-                let accounts = Accounts::create(folder.path()).expect("the demo's accounts");
-                let platform = Platform::open(&folder, &cli.serve, clock).await.expect("the platform");
+                let accounts = Accounts::create(storage.folder().path()).expect("the demo's accounts");
+                let platform = Platform::open(&storage, &cli.serve, clock).await.expect("the platform");
                 seed(&platform, &accounts).await.expect("the demo cinema");
                 let address = listener.local_addr().expect("an address");
                 let system = Self::at(address, accounts);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use moviebooking_launch::{GATEWAY, Platform, SERVICES};
+use moviebooking_launch::{GATEWAY, ONE_PROCESS, Platform, SERVICES};
 
 /// Ticks in a second: Linux shows 100 to programs on every architecture (`USER_HZ`).
 const TICKS: u32 = 100;
@@ -36,7 +36,7 @@ const POSTGRES: &str = "postgres";
 impl Gauge {
     /// Begins to measure the platform's processes, its PostgreSQL and this one.
     pub(crate) fn begin(platform: &Platform) -> anyhow::Result<Self> {
-        let names = SERVICES.into_iter().chain([GATEWAY]);
+        let names = SERVICES.into_iter().chain([GATEWAY, ONE_PROCESS]);
         Self::begin_with(platform, names.filter_map(|name| Some((name, platform.id(name)?))).collect())
     }
 

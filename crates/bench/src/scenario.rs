@@ -37,7 +37,7 @@ pub(crate) enum Scenario {
     Nest,
     /// Many buyers after the same 300 seats
     Hot,
-    /// Whole bookings (hold, charge, tickets), beside PostgreSQL alone
+    /// Whole bookings (hold, charge, tickets), also with all services in one process, beside PostgreSQL alone
     Booking,
     /// Three times as many requests as can be answered
     Overload,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    GATEWAY, Platform, command,
+    GATEWAY, ONE_PROCESS, Platform, command,
     platform::{random_text, write_secret},
 };
 
@@ -49,7 +49,7 @@ impl Platform {
         // The programs work in a folder of their own.
         let catalogue = catalogue.canonicalize()?;
         command::output(self.command("movies").args(["import", "movies", "--json"]).arg(catalogue))?;
-        let mut demo = Command::new(self.program(""));
+        let mut demo = Command::new(self.program(ONE_PROCESS));
         demo.env_clear().current_dir(self.folder()).arg("demo").arg("--data").arg(&data);
         demo.arg("--gateway-url").arg(format!("http://{}", self.address(GATEWAY)));
         demo.args(["--admin-email", admin.email, "--password-file"]).arg(&admin.password_file);

@@ -15,7 +15,7 @@ mod process;
 pub use claim::Claim;
 pub use demo::Admin;
 pub use nats::NatsServer;
-pub use platform::{GATEWAY, Platform, SANDBOX_BANK, SERVICES, SandboxBank};
+pub use platform::{GATEWAY, ONE_PROCESS, Platform, SANDBOX_BANK, SERVICES, SandboxBank};
 pub use postgres::{Durability, PrivatePostgres};
 pub use process::Process;
 

@@ -1,6 +1,7 @@
 //! The whole platform as processes on a private PostgreSQL.
 
 mod disturbance;
+mod one_process;
 
 use std::{
     collections::BTreeMap,
@@ -13,6 +14,8 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+
+pub use one_process::ONE_PROCESS;
 
 use crate::{PrivatePostgres, Process, free_ports, wait_until};
 
@@ -112,7 +115,8 @@ impl Platform {
                 [ports[0], ports[1]].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
             (name, Addresses { serving, metrics })
         });
-        let addresses = addresses.collect();
+        let mut addresses: BTreeMap<_, _> = addresses.collect();
+        addresses.insert(ONE_PROCESS, addresses[GATEWAY]);
         let mut platform = Self {
             processes: BTreeMap::new(),
             addresses,
@@ -123,15 +127,21 @@ impl Platform {
             bank,
         };
         platform.set(settings);
-        // Users come first: nobody is ready without their keys.
-        platform.launch("users")?;
-        for name in all(bank).skip(1) {
-            platform.begin(name)?;
-        }
-        for name in all(bank).skip(1) {
-            platform.wait_until_ready(name)?;
-        }
+        platform.launch_all()?;
         Ok(platform)
+    }
+
+    /// Starts all processes and waits until they are ready.
+    fn launch_all(&mut self) -> anyhow::Result<()> {
+        // Users come first: nobody is ready without their keys.
+        self.launch("users")?;
+        for name in all(self.bank).skip(1) {
+            self.begin(name)?;
+        }
+        for name in all(self.bank).skip(1) {
+            self.wait_until_ready(name)?;
+        }
+        Ok(())
     }
 
     /// Starts a process that was stopped, and waits until it is ready.
@@ -219,9 +229,10 @@ impl Platform {
         command
     }
 
-    /// A program of the folder in which the processes' are: `moviebooking-users`, and `moviebooking` for no name.
+    /// The program of a process: `moviebooking-users`, and `moviebooking` of the one process.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
-        let file = if name.is_empty() { "moviebooking".to_owned() } else { format!("moviebooking-{name}") };
+        let file =
+            if name == ONE_PROCESS { "moviebooking".to_owned() } else { format!("moviebooking-{name}") };
         self.programs.join(file)
     }
 
@@ -258,12 +269,26 @@ impl Platform {
 
     fn environment(&self, name: &str) -> Vec<(String, String)> {
         let Addresses { serving, metrics } = self.addresses[name];
-        let set = |variable: &str, value: String| (format!("MOVIEBOOKING_{variable}"), value);
         let mut environment = vec![
             set("LISTEN", serving.to_string()),
             set("METRICS_LISTEN", metrics.to_string()),
             set("LOG_FORMAT", "text".to_owned()),
         ];
+        if name == ONE_PROCESS {
+            environment.extend(self.of_one_process());
+        } else {
+            environment.extend(self.of_separate_process(name));
+        }
+        for variable in PASSED_ON {
+            environment.extend(std::env::var(variable).ok().map(|value| (variable.to_owned(), value)));
+        }
+        environment.extend(self.settings.iter().cloned());
+        environment
+    }
+
+    /// What a process needs to know that has its service or the gateway alone.
+    fn of_separate_process(&self, name: &str) -> Vec<(String, String)> {
+        let mut environment = Vec::new();
         for peer in SERVICES {
             let variable = format!("{}_URL", peer.to_uppercase());
             environment.push(set(&variable, format!("http://{}", self.address(peer))));
@@ -291,18 +316,20 @@ impl Platform {
             }
             (SANDBOX_BANK, _) => {
                 let webhooks = format!("http://{}/payments/webhooks/sandbox", self.address(GATEWAY));
-                environment.push(set("SANDBOX_PUBLIC_URL", format!("http://{serving}")));
+                let pages = format!("http://{}", self.address(SANDBOX_BANK));
+                environment.push(set("SANDBOX_PUBLIC_URL", pages));
                 environment.push(set("SANDBOX_WEBHOOK_URL", webhooks));
                 environment.push(set("SANDBOX_SECRET_FILE", secret(BANK_SECRET)));
             }
             _ => {}
         }
-        for variable in PASSED_ON {
-            environment.extend(std::env::var(variable).ok().map(|value| (variable.to_owned(), value)));
-        }
-        environment.extend(self.settings.iter().cloned());
         environment
     }
+}
+
+/// A setting of the platform's programs.
+fn set(variable: &str, value: String) -> (String, String) {
+    (format!("MOVIEBOOKING_{variable}"), value)
 }
 
 fn all(bank: SandboxBank) -> impl Iterator<Item = &'static str> {

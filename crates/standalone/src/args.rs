@@ -3,9 +3,11 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use moviebooking_process::secret_url;
+use secrecy::SecretString;
 
 /// Runs a whole cinema ticketing platform on this machine: six services and the gateway in one process, with an SQLite
-/// file for each service in one data folder.
+/// file for each service in one data folder, or a PostgreSQL database for each.
 ///
 /// Every option can also be set by the environment variable that is named with it, or in a file `.env` in the working
 /// directory. Without a command the platform is served.
@@ -18,7 +20,7 @@ pub struct Cli {
     /// How to serve.
     #[command(flatten)]
     pub serve: ServeArgs,
-    /// The data folder.
+    /// Where the data are.
     #[command(flatten)]
     pub data: DataArgs,
     /// What to log.
@@ -82,7 +84,7 @@ pub enum Import {
 /// Where the platform keeps its data.
 #[derive(Debug, Clone, Args)]
 pub struct DataArgs {
-    /// Folder for the databases; it is made where it is missing.
+    /// Folder for the databases and the demo's accounts; it is made where it is missing.
     #[arg(
         long = "data",
         env = "MOVIEBOOKING_DATA",
@@ -91,6 +93,12 @@ pub struct DataArgs {
         global = true
     )]
     pub folder: PathBuf,
+    /// Databases in PostgreSQL instead of SQLite files: postgres://USER:PASSWORD@HOST:PORT/{service}. In the place of
+    /// {service} stand users, movies, theaters, reservations, payments, tickets and bank (of the sandbox); the databases
+    /// must exist. Set a URL with a password in the environment, where `ps` does not show it.
+    #[arg(long, env = "MOVIEBOOKING_DATABASE_URL", hide_env_values = true, value_name = "URL",
+          value_parser = secret_url, global = true)]
+    pub database_url: Option<SecretString>,
 }
 
 /// How the platform is served.
@@ -99,8 +107,8 @@ pub struct ServeArgs {
     /// Address and port of the gateway: REST, gRPC-Web and gRPC.
     #[arg(long, env = "MOVIEBOOKING_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
-    /// Whether to fill an empty data folder with a demo cinema and keep its showtimes for the coming seven days. `auto`
-    /// does it where the platform can be reached from this machine only.
+    /// Whether to fill a platform on which nobody has an account with a demo cinema, and keep its showtimes for the
+    /// coming seven days. `auto` does it where the platform can be reached from this machine only.
     #[arg(long, env = "MOVIEBOOKING_DEMO", value_enum, default_value_t = Demo::Auto)]
     pub demo: Demo,
     /// The port's certificates.

@@ -1,14 +1,11 @@
-//! The folder with the databases.
+//! The folder of what the platform keeps on this machine.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
 };
 
-use moviebooking_domain::clock::Clock;
-use moviebooking_process::Database;
 use moviebooking_serve::StartError;
-use moviebooking_store::{DatabaseUrl, Db, Migrations, PoolOptions};
 
 /// A data folder that this process may write.
 #[derive(Debug)]
@@ -60,26 +57,6 @@ impl DataFolder {
             ))),
             Err(TryLockError::Error(error)) => Err(StartError::cannot_create(&path, "--data", &error)),
         }
-    }
-
-    /// Whether no service has kept anything here yet.
-    pub fn is_new(&self) -> bool {
-        !self.path.join("users.db").exists()
-    }
-
-    /// The database of a service, brought up to date.
-    ///
-    /// # Errors
-    /// When it cannot be opened, or belongs to a newer version of the program.
-    pub async fn database(
-        &self,
-        service: &'static str,
-        migrations: &Migrations,
-        clock: &dyn Clock,
-    ) -> Result<Db, StartError> {
-        let url = &DatabaseUrl::sqlite(self.path.join(format!("{service}.db")));
-        let options = PoolOptions { application_name: service, max_connections: None };
-        Database { url, options, migrations, migrate: true, flag: "--data" }.open(clock).await
     }
 }
 

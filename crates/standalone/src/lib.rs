@@ -1,6 +1,6 @@
-//! Every service and the gateway in one process, on SQLite.
+//! Every service and the gateway in one process, on SQLite or PostgreSQL.
 //!
-//! One data folder holds a database file for each service. The services call each other directly, in memory, over the
+//! Each service has a database of its own: a file in the data folder, or one in PostgreSQL. The services call each other directly, in memory, over the
 //! same generated clients that separate processes use across the network; only the gateway listens.
 
 pub mod args;
@@ -8,6 +8,7 @@ mod data_folder;
 mod demo;
 mod platform;
 mod run;
+mod storage;
 mod welcome;
 
 pub use data_folder::DataFolder;
@@ -17,3 +18,4 @@ pub use demo::{
 };
 pub use platform::Platform;
 pub use run::run;
+pub use storage::Storage;

@@ -15,7 +15,7 @@ use moviebooking_store::Db;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, service::Routes};
 
-use crate::{DataFolder, args::ServeArgs};
+use crate::{Storage, args::ServeArgs};
 
 /// Where the sandbox bank's pages are, below the platform's own URL.
 const BANK_PAGES: &str = "/sandbox-bank";
@@ -32,8 +32,8 @@ struct Databases {
 }
 
 impl Databases {
-    async fn open(folder: &DataFolder, embeds_bank: bool, clock: &dyn Clock) -> Result<Self, StartError> {
-        let open = |service, migrations| folder.database(service, migrations, clock);
+    async fn open(storage: &Storage, embeds_bank: bool, clock: &dyn Clock) -> Result<Self, StartError> {
+        let open = |service, migrations| storage.database(service, migrations, clock);
         Ok(Self {
             users: open(moviebooking_users::NAME, &moviebooking_users::MIGRATIONS).await?,
             movies: open(moviebooking_movies::NAME, &moviebooking_movies::MIGRATIONS).await?,
@@ -42,7 +42,7 @@ impl Databases {
                 .await?,
             payments: open(moviebooking_payments::NAME, &moviebooking_payments::MIGRATIONS).await?,
             bank: match embeds_bank {
-                true => Some(open("bank", &sandbox::MIGRATIONS).await?),
+                true => Some(storage.bank(clock).await?),
                 false => None,
             },
             tickets: open(moviebooking_tickets::NAME, &moviebooking_tickets::MIGRATIONS).await?,
@@ -88,7 +88,7 @@ impl Platform {
     ///
     /// # Errors
     /// When a database or a setting cannot be used.
-    pub async fn open(folder: &DataFolder, args: &ServeArgs, clock: SharedClock) -> Result<Self, StartError> {
+    pub async fn open(storage: &Storage, args: &ServeArgs, clock: SharedClock) -> Result<Self, StartError> {
         let secret = ServiceSecret::random();
         let (links, slots) = Links::unfilled();
         let keys = Arc::new(Keys::new(KeysFromUsers::new(links.users.clone()), Arc::clone(&clock)));
@@ -99,7 +99,7 @@ impl Platform {
             Some(settings) => Some(Arc::new(Nats::connect(&settings).await?)),
             None => None,
         };
-        let databases = Databases::open(folder, args.payments.embeds_bank(), &*clock).await?;
+        let databases = Databases::open(storage, args.payments.embeds_bank(), &*clock).await?;
 
         let users =
             moviebooking_users::Service::new(databases.users.clone(), Arc::clone(&clock), args.users.clone());
@@ -230,6 +230,16 @@ impl Platform {
         self.clock.now()
     }
 
+    /// Whether nobody has an account on it.
+    pub(crate) async fn is_new(&self) -> Result<bool, StartError> {
+        self.users.has_accounts().await.map(|any| !any).map_err(unknown)
+    }
+
+    /// Whether somebody has an account with this e-mail on it.
+    pub(crate) async fn has_account(&self, email: &str) -> Result<bool, StartError> {
+        self.users.has_account(email).await.map_err(unknown)
+    }
+
     pub(crate) async fn bootstrap_admin(
         &self,
         email: &str,
@@ -246,6 +256,10 @@ impl Platform {
             .map(drop)
             .map_err(|error| StartError::software(format!("the demo catalogue cannot be imported: {error}")))
     }
+}
+
+fn unknown(status: Status) -> StartError {
+    StartError::unavailable(format!("the platform's accounts cannot be read: {}", status.message()))
 }
 
 /// The other ends of [`Links`], to be filled when the services exist.

@@ -9,7 +9,7 @@ use moviebooking_store::observe::{self, Observer};
 use secrecy::ExposeSecret as _;
 
 use crate::{
-    Account, Accounts, DataFolder, Platform,
+    Account, Accounts, DataFolder, Platform, Storage,
     args::{Cli, Command, DemoArgs, Import, ServeArgs},
     demo, welcome,
 };
@@ -19,69 +19,76 @@ use crate::{
 /// # Errors
 /// When it cannot be done; the error says what to change.
 pub async fn run(cli: Cli) -> Result<(), StartError> {
-    let folder = DataFolder::open(&cli.data.folder)?;
+    let storage = Storage::open(&cli.data)?;
     match cli.command {
-        None => Box::pin(serve(&folder, &cli.serve)).await,
+        None => Box::pin(serve(&storage, &cli.serve)).await,
         Some(Command::Import { what: Import::Movies(args) }) => {
             let clock = SystemClock;
             let db =
-                folder.database(moviebooking_movies::NAME, &moviebooking_movies::MIGRATIONS, &clock).await?;
+                storage.database(moviebooking_movies::NAME, &moviebooking_movies::MIGRATIONS, &clock).await?;
             let done = args.run(&db, &clock).await;
             db.close().await;
             done
         }
         Some(Command::CreateAdmin(admin)) => {
-            with_users(&folder, &cli.serve, async |users| admin.run(users).await).await
+            with_users(&storage, &cli.serve, async |users| admin.run(users).await).await
         }
         Some(Command::RotateTokenKeys(rotate)) => {
-            with_users(&folder, &cli.serve, async |users| rotate.run(users).await).await
+            with_users(&storage, &cli.serve, async |users| rotate.run(users).await).await
         }
         Some(Command::RotateTicketKeys(rotate)) => {
             let clock = SystemClock::shared();
-            let db = folder
+            let db = storage
                 .database(moviebooking_tickets::NAME, &moviebooking_tickets::MIGRATIONS, &*clock)
                 .await?;
             let done = rotate.run(db.clone(), clock).await;
             db.close().await;
             done
         }
-        Some(Command::Reconcile(args)) => reconcile(&folder, &args, &cli.serve.payments).await,
-        Some(Command::Demo(args)) => make_demo(&folder, &args).await,
+        Some(Command::Reconcile(args)) => reconcile(&storage, &args, &cli.serve.payments).await,
+        Some(Command::Demo(args)) => make_demo(storage.folder(), &args).await,
     }
 }
 
 /// Does something with the database of users, whether or not the platform runs.
 async fn with_users(
-    folder: &DataFolder,
+    storage: &Storage,
     args: &ServeArgs,
     run: impl AsyncFnOnce(&moviebooking_users::Service) -> Result<(), StartError>,
 ) -> Result<(), StartError> {
     let clock = SystemClock::shared();
-    let db = folder.database(moviebooking_users::NAME, &moviebooking_users::MIGRATIONS, &*clock).await?;
+    let db = storage.database(moviebooking_users::NAME, &moviebooking_users::MIGRATIONS, &*clock).await?;
     let done = run(&moviebooking_users::Service::new(db.clone(), clock, args.users.clone())).await;
     db.close().await;
     done
 }
 
 async fn reconcile(
-    folder: &DataFolder,
+    storage: &Storage,
     args: &moviebooking_payments::reconcile::Args,
     provider: &moviebooking_payments::provider::ProviderArgs,
 ) -> Result<(), StartError> {
     let clock = SystemClock::shared();
     let payments =
-        folder.database(moviebooking_payments::NAME, &moviebooking_payments::MIGRATIONS, &*clock).await?;
-    let bank = folder.database("bank", &sandbox::MIGRATIONS, &*clock).await?;
-    let settings = sandbox::Settings {
-        secret: sandbox::BankSecret::random(),
-        public_url: sandbox::DEFAULT_URL.to_owned(),
-        webhook_url: None,
-        slow_reply: sandbox::SLOW_REPLY,
+        storage.database(moviebooking_payments::NAME, &moviebooking_payments::MIGRATIONS, &*clock).await?;
+    let bank = match provider.embeds_bank() {
+        true => Some(storage.bank(&*clock).await?),
+        false => None,
     };
-    let provider = provider.open(Some(&sandbox::Bank::new(bank.clone(), Arc::clone(&clock), settings)))?;
+    let embedded = bank.clone().map(|db| {
+        let settings = sandbox::Settings {
+            secret: sandbox::BankSecret::random(),
+            public_url: sandbox::DEFAULT_URL.to_owned(),
+            webhook_url: None,
+            slow_reply: sandbox::SLOW_REPLY,
+        };
+        sandbox::Bank::new(db, Arc::clone(&clock), settings)
+    });
+    let provider = provider.open(embedded.as_ref())?;
     let compared = args.run(&payments, &*provider, &*clock).await;
-    payments.close().await;
-    bank.close().await;
+    for db in [payments].into_iter().chain(bank) {
+        db.close().await;
+    }
     compared
 }
 
@@ -96,29 +103,41 @@ async fn make_demo(folder: &DataFolder, args: &DemoArgs) -> Result<(), StartErro
     demo::furnish(&gateway, &accounts, SystemClock.now()).await
 }
 
-async fn serve(folder: &DataFolder, args: &ServeArgs) -> Result<(), StartError> {
+async fn serve(storage: &Storage, args: &ServeArgs) -> Result<(), StartError> {
     let tls = args.tls.server(args.listen).await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let listener = bind(args.listen, "--listen").await?;
     observe::install(Observer { statement: metrics::sql_statement, pool: metrics::sql_pool });
     args.metrics.serve(None).await?;
     let address = listener.local_addr().unwrap_or(args.listen);
+    let folder = storage.folder();
     let _lock = folder.lock()?;
     let shutdown = shutdown_signal()?;
     let clock: SharedClock = SystemClock::shared();
 
-    let accounts = match Accounts::read(folder.path())? {
-        Some(accounts) => Some(accounts),
-        None if folder.is_new() && args.wants_demo() => Some(Accounts::create(folder.path())?),
-        None => None,
-    };
-    let platform = Platform::open(folder, args, clock).await?;
+    let platform = Platform::open(storage, args, clock).await?;
+    let accounts = demo_accounts(&platform, folder, args).await?;
     if let Some(accounts) = &accounts {
         demo::seed(&platform, accounts).await?;
     }
-    welcome::print(&format!("{scheme}://{address}"), folder.path(), accounts.is_some());
+    welcome::print(&format!("{scheme}://{address}"), storage, accounts.is_some());
     let server = Server::new(platform.router()).at_the_edge().with_tls(tls);
     tokio::join!(server.run(listener, shutdown.clone()), platform.run_background(shutdown));
     platform.close().await;
     Ok(())
+}
+
+/// The accounts of the demo cinema that is on the platform or is to be made there. Those of the folder may be of another
+/// platform, which was served with other databases.
+async fn demo_accounts(
+    platform: &Platform,
+    folder: &DataFolder,
+    args: &ServeArgs,
+) -> Result<Option<Accounts>, StartError> {
+    let to_be_made = args.wants_demo() && platform.is_new().await?;
+    Ok(match Accounts::read(folder.path())? {
+        Some(accounts) if to_be_made || platform.has_account(&accounts.admin.email).await? => Some(accounts),
+        None if to_be_made => Some(Accounts::create(folder.path())?),
+        _ => None,
+    })
 }

@@ -1,27 +1,26 @@
 //! What the platform prints when it is ready.
 
-use std::{io::Write as _, path::Path};
+use std::io::Write as _;
 
-use crate::demo::accounts;
+use crate::{Storage, demo::accounts};
 
 /// Says where the platform listens, how to log in, and how to buy a ticket from a shell.
-pub(crate) fn print(url: &str, folder: &Path, demo: bool) {
-    let text = if demo { with_demo(url, folder) } else { without_demo(url, folder) };
+pub(crate) fn print(url: &str, storage: &Storage, demo: bool) {
+    let text = if demo { with_demo(url, storage) } else { without_demo(url, storage) };
     // A closed standard output is no reason to stop serving.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-fn without_demo(url: &str, folder: &Path) -> String {
+fn without_demo(url: &str, storage: &Storage) -> String {
     format!(
-        "The platform listens on {url} (REST, gRPC-Web and gRPC); its data is in {}.\n\
-         The interface is described at {url}/openapi.json.\n",
-        folder.display()
+        "The platform listens on {url} (REST, gRPC-Web and gRPC); its data is in {storage}.\n\
+         The interface is described at {url}/openapi.json.\n"
     )
 }
 
 /// The walk from login to ticket is plain sh with curl: paste it as it is.
-fn with_demo(url: &str, folder: &Path) -> String {
-    let file = folder.join(accounts::FILE);
+fn with_demo(url: &str, storage: &Storage) -> String {
+    let file = storage.folder().path().join(accounts::FILE);
     format!(
         r#"{}The demo cinema has three accounts: customer@, staff@ and admin@demo.example; their passwords are in
 {file}.
@@ -46,7 +45,7 @@ From login to ticket, to be pasted into a shell:
   curl -s $API/tickets/$TICKET/pdf -H "Authorization: Bearer $TOKEN" -o ticket.pdf && ls -l ticket.pdf
 
 "#,
-        without_demo(url, folder),
+        without_demo(url, storage),
         file = file.display(),
     )
 }

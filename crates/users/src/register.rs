@@ -91,6 +91,27 @@ impl Service {
         self.ensure_admin(email, display_name, password).await.map_err(Status::from)
     }
 
+    /// Whether there is or was an account.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_accounts(&self) -> Result<bool, Status> {
+        self.any_account(None).await
+    }
+
+    /// Whether there is an account with this e-mail.
+    ///
+    /// # Errors
+    /// When it is no e-mail, or the database fails.
+    pub async fn has_account(&self, email: &str) -> Result<bool, Status> {
+        self.any_account(Some(&Email::parse("email", email)?)).await
+    }
+
+    async fn any_account(&self, email: Option<&Email>) -> Result<bool, Status> {
+        let found = store::accounts::list(&self.db, email, None, 1).await.map_err(Error::from)?;
+        Ok(!found.is_empty())
+    }
+
     async fn ensure_admin(
         &self,
         email: Email,

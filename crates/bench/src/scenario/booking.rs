@@ -1,9 +1,8 @@
-//! Whole bookings: hold, charge, tickets.
-
-use std::collections::BTreeMap;
+//! Whole bookings (hold, charge, tickets) at the separate processes, then at one process on the same databases.
 
 use anyhow::Context as _;
 use http::Method;
+use moviebooking_launch::ONE_PROCESS;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -20,52 +19,92 @@ use crate::{
 
 use super::{explain, hold, measure, showtimes};
 
-const WHAT: &str = "REST at the gateway, booking";
+/// Who answers at the gateway's address.
+#[derive(Clone, Copy)]
+struct Edition {
+    name: &'static str,
+    what: &'static str,
+}
+
+const SEVEN: Edition = Edition { name: "seven processes", what: "REST at the gateway, booking" };
+const ONE: Edition = Edition { name: ONE_PROCESS, what: "REST at one process, booking" };
 
 pub(super) async fn run(world: &mut World, plan: Plan, report: &mut Report) -> anyhow::Result<()> {
-    let (mut alone, mut ours) = (0_f64, BTreeMap::new());
+    edition(world, plan, SEVEN, report).await?;
+    world.platform.use_one_process()?;
+    edition(world, plan, ONE, report).await?;
+    world.platform.use_separate_processes()
+}
+
+/// Makes as many bookings as possible beside what PostgreSQL alone does in the same minute, then fewer.
+async fn edition(world: &mut World, plan: Plan, edition: Edition, report: &mut Report) -> anyhow::Result<()> {
+    let (mut alone, mut best) = (0_f64, 0_f64);
     for clients in plan.pick(vec![1, 8, 32], vec![4]) {
         let row = pgbench::run(world, Script::Booking, clients, showtimes(plan), plan.each)?;
         report.row(&row);
         alone = alone.max(row.rate);
-        world.buyers().await?;
-        let (buyers, places) = (world.signed_in(), world.places(showtimes(plan))?);
-        let address = world.address(Protocol::Rest, "");
-        let mut connections = Connection::several(address, Protocol::Rest, clients).await?;
-        let work = async |connection: &mut Connection| book(connection, &places, buyers).await;
-        let (row, _) = measure(world, plan, WHAT, &mut connections, &work).await?;
-        report.row(&row);
-        ours.insert(clients, row.rate);
+        best = best.max(closed(world, plan, edition, clients, report).await?);
     }
-    let best = ours.values().copied().fold(0.0, f64::max);
     report.target(
-        "Whole bookings, best rate, of PostgreSQL alone",
+        format!("Whole bookings, best rate, of PostgreSQL alone: {}", edition.name),
         Bound::AtLeast,
         1.0 / 3.0,
         best / alone,
         " times",
     );
+    open(world, plan, edition, best, report).await
+}
+
+/// Makes bookings over as many connections, and gives their rate.
+async fn closed(
+    world: &mut World,
+    plan: Plan,
+    edition: Edition,
+    clients: usize,
+    report: &mut Report,
+) -> anyhow::Result<f64> {
+    world.buyers().await?;
+    let (buyers, places) = (world.signed_in(), world.places(showtimes(plan))?);
+    let mut connections = connect(world, clients).await?;
+    let work = async |connection: &mut Connection| book(connection, &places, buyers).await;
+    let (row, _) = measure(world, plan, edition.what, &mut connections, &work).await?;
+    report.row(&row);
+    Ok(row.rate)
+}
+
+/// Makes bookings at 70 % of the best rate.
+async fn open(
+    world: &mut World,
+    plan: Plan,
+    edition: Edition,
+    best: f64,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let rate = (best * 0.7).max(1.0);
     world.buyers().await?;
     let (buyers, places) = (world.signed_in(), world.places(showtimes(plan))?);
-    let mut connections = Connection::several(world.address(Protocol::Rest, ""), Protocol::Rest, 64).await?;
+    let mut connections = connect(world, 64).await?;
     let work = async |connection: &mut Connection| book(connection, &places, buyers).await;
     world.settle()?;
     load::closed(&mut connections, plan.each / 3, &work).await?;
     let gauge = Gauge::begin(&world.platform)?;
     let outcome = load::open(connections, rate, plan.each, &work, |_, _, _| ()).await?;
     explain(&outcome);
-    let row = Row::of(WHAT, format!("open, {rate:.0}/s"), &outcome, gauge.end()?);
+    let row = Row::of(edition.what, format!("open, {rate:.0}/s"), &outcome, gauge.end()?);
     report.row(&row);
     let [p50, p99, _] = row.latency;
     report.target(
-        "Whole bookings at 70 % of the best rate, p99 of p50",
+        format!("Whole bookings at 70 % of the best rate, p99 of p50: {}", edition.name),
         Bound::AtMost,
         5.0,
         p99 / p50,
         " times",
     );
     Ok(())
+}
+
+async fn connect(world: &World, count: usize) -> anyhow::Result<Vec<Connection>> {
+    Connection::several(world.address(Protocol::Rest, ""), Protocol::Rest, count).await
 }
 
 /// Holds three seats and pays for them.

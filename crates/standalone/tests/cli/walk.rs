@@ -1,20 +1,33 @@
 //! What the platform prints is true: the walk from login to ticket works when it is pasted into a shell.
 
-use std::process::{Command, Output};
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
 
 use moviebooking_store::{DatabaseUrl, Db, PoolOptions, sql};
 
 use crate::program::{Serving, command, refusal, run};
 
-fn sh(folder: &std::path::Path, script: &str) -> Output {
+fn sh(folder: &Path, script: &str) -> Output {
     Command::new("sh").arg("-eu").arg("-c").arg(script).current_dir(folder).output().unwrap()
 }
 
 #[test]
 fn the_printed_walk_ends_with_a_ticket_and_a_second_start_reuses_the_data() {
     let folder = tempfile::tempdir().unwrap();
+    book_at_two_starts(folder.path(), || command(folder.path()));
+    forget_one_capture(&folder.path().join("data/bank.db"));
+    let compared = run(folder.path(), &["reconcile", "--json"]);
+    assert!(refusal(&compared, 1).contains("differ in 1 movement"));
+    assert!(String::from_utf8_lossy(&compared.stdout).contains("\"missing_there\""));
+    assert!(refusal(&run(folder.path(), &["reconcile", "--from", "tomorrow"]), 64).contains("--from"));
+}
+
+/// Starts the program on no data and again on what it kept, and buys a ticket each time as it says.
+pub(crate) fn book_at_two_starts(folder: &Path, command: impl Fn() -> Command) {
     for (start, bookings) in [("first", 1), ("second", 2)] {
-        let mut started = command(folder.path());
+        let mut started = command();
         started.args(["--listen", "127.0.0.1:0"]);
         let mut serving = Serving::start(started);
         serving.read_until("ticket.pdf");
@@ -24,30 +37,25 @@ fn the_printed_walk_ends_with_a_ticket_and_a_second_start_reuses_the_data() {
             .filter_map(|line| line.strip_prefix("  "))
             .collect::<Vec<_>>()
             .join("\n");
-        let walked = sh(folder.path(), &walk);
+        let walked = sh(folder, &walk);
         let printed = String::from_utf8_lossy(&walked.stdout).into_owned();
         assert!(walked.status.success(), "{start}: {printed}{}", String::from_utf8_lossy(&walked.stderr));
         assert!(printed.contains("\"state\":\"VALID\""), "{start}: {printed}");
-        let pdf = std::fs::read(folder.path().join("ticket.pdf")).unwrap();
+        let pdf = std::fs::read(folder.join("ticket.pdf")).unwrap();
         assert!(pdf.starts_with(b"%PDF-"), "{start}");
-        std::fs::remove_file(folder.path().join("ticket.pdf")).unwrap();
+        std::fs::remove_file(folder.join("ticket.pdf")).unwrap();
 
-        let count = sh(folder.path(), &format!("curl -s '{}/theaters'", serving.url));
+        let count = sh(folder, &format!("curl -s '{}/theaters'", serving.url));
         assert_eq!(String::from_utf8_lossy(&count.stdout).matches("\"timeZone\"").count(), 2, "{start}");
-        let compared = run(folder.path(), &["reconcile"]);
+        let compared = command().arg("reconcile").output().unwrap();
         assert_eq!(compared.status.code(), Some(0), "{start}");
         let said = String::from_utf8_lossy(&compared.stdout).into_owned();
         assert!(said.contains(&format!("{bookings} movements equal, 0 under way, 0 different")), "{said}");
         assert_eq!(serving.terminate(), Some(0));
     }
-    forget_one_capture(&folder.path().join("data/bank.db"));
-    let compared = run(folder.path(), &["reconcile", "--json"]);
-    assert!(refusal(&compared, 1).contains("differ in 1 movement"));
-    assert!(String::from_utf8_lossy(&compared.stdout).contains("\"missing_there\""));
-    assert!(refusal(&run(folder.path(), &["reconcile", "--from", "tomorrow"]), 64).contains("--from"));
 }
 
-fn forget_one_capture(bank: &std::path::Path) {
+fn forget_one_capture(bank: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let options = PoolOptions { application_name: "test", max_connections: None };
