@@ -105,16 +105,19 @@ fn operation(text: &str) -> &'static str {
     OPERATIONS.into_iter().find(|operation| word.eq_ignore_ascii_case(operation)).unwrap_or("OTHER")
 }
 
-/// The operation and the first table it names: `INSERT claims`.
+/// The operation and the first table it names, which is neither a query nor a function: `INSERT claims`.
 fn summary(operation: &'static str, text: &str) -> String {
-    let mut words = text.split_whitespace();
-    let before = |word: &str| ["FROM", "INTO", "UPDATE"].iter().any(|known| word.eq_ignore_ascii_case(known));
-    let table = words.find(|word| before(word)).and_then(|_| words.next()).unwrap_or_default();
-    let end = table.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(table.len());
-    match &table[..end] {
-        "" => operation.to_owned(),
-        table => format!("{operation} {table}"),
+    let words = || text.split_whitespace();
+    for (before, word) in words().zip(words().skip(1)) {
+        let [from, into, update] = ["FROM", "INTO", "UPDATE"].map(|known| before.eq_ignore_ascii_case(known));
+        let end = word.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(word.len());
+        let (table, rest) = word.split_at(end);
+        let is_table = into || update || from && !rest.starts_with('(');
+        if is_table && !table.is_empty() {
+            return format!("{operation} {table}");
+        }
     }
+    operation.to_owned()
 }
 
 #[cfg(test)]
@@ -132,6 +135,10 @@ mod tests {
             ("WITH won AS (SELECT 1 FROM claims) SELECT 2", "WITH claims"),
             ("SELECT pg_advisory_xact_lock($1)", "SELECT"),
             ("SELECT x FROM (SELECT 1)", "SELECT"),
+            (
+                "WITH a AS (SELECT * FROM (SELECT * FROM unnest($1) LIMIT 1)) UPDATE halls SET x = 1",
+                "WITH halls",
+            ),
             ("COMMIT", "COMMIT"),
             ("VACUUM", "OTHER"),
             ("", "OTHER"),
