@@ -13,7 +13,7 @@ use crate::{
     Service, convert,
     error::{Error, NamedSeat},
     reservation::{Reservation, State, after},
-    store::{self, AtOnce, Turn},
+    store::{AtOnce, Turn},
 };
 
 /// A change of one reservation; what its request has is in it.
@@ -66,7 +66,13 @@ impl Service {
         id: ReservationId,
         payment: PaymentId,
     ) -> Result<wire::Reservation, Error> {
-        let found = store::reservation(&self.db, id).await?.ok_or(Error::ReservationNotFound)?;
+        if let Some(at_once) = &self.at_once
+            && let Some(recent) = self.recent.take(id)
+            && let Some(sold) = self.sell_at_once(at_once, &recent, payment).await?
+        {
+            return Ok(sold);
+        }
+        let found = self.found(id).await?;
         let now = self.clock.now();
         if found.state == State::Held && !found.is_active(now) {
             let showtime = self.catalogue.showtime(found.showtime).await?;
@@ -76,7 +82,7 @@ impl Service {
             })?;
         }
         if let Some(at_once) = &self.at_once
-            && let Some(sold) = self.sell_at_once(at_once, &found, payment, now).await?
+            && let Some(sold) = self.sell_at_once(at_once, &found, payment).await?
         {
             return Ok(sold);
         }
@@ -89,14 +95,14 @@ impl Service {
     }
 
     /// Sells a hold that was found to be the buyer's own and not expired; nothing when it is not that, or no longer, which
-    /// the turn looks into.
+    /// who reads it again finds out.
     async fn sell_at_once(
         &self,
         at_once: &AtOnce,
         found: &Reservation,
         payment: PaymentId,
-        now: Timestamp,
     ) -> Result<Option<wire::Reservation>, Error> {
+        let now = self.clock.now();
         if !found.is_active(now) || found.offered_for.is_some() {
             return Ok(None);
         }
@@ -119,7 +125,7 @@ impl Service {
     /// # Errors
     /// Why it is no live hold.
     pub(crate) async fn keep(&self, id: ReservationId) -> Result<wire::Reservation, Error> {
-        let found = store::reservation(&self.db, id).await?.ok_or(Error::ReservationNotFound)?;
+        let found = self.found(id).await?;
         self.change(found, None, Step::Keep).await
     }
 
@@ -134,7 +140,7 @@ impl Service {
         payment: PaymentId,
         seats: &[String],
     ) -> Result<wire::Reservation, Error> {
-        let found = store::reservation(&self.db, id).await?.ok_or(Error::ReservationNotFound)?;
+        let found = self.found(id).await?;
         self.change(found, None, Step::Free(payment, seats)).await
     }
 
@@ -146,7 +152,7 @@ impl Service {
         step: Step<'_>,
     ) -> Result<wire::Reservation, Error> {
         caller.user()?;
-        let found = store::reservation(&self.db, id).await?.ok_or(Error::ReservationNotFound)?;
+        let found = self.found(id).await?;
         if !caller.is(found.user) && !caller.runs(found.theater) {
             return Err(Error::ReservationNotFound);
         }

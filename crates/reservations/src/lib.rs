@@ -28,6 +28,7 @@ mod hold;
 mod metrics;
 mod offer;
 mod read;
+mod recent;
 mod reservation;
 mod store;
 #[cfg(test)]
@@ -49,7 +50,7 @@ use moviebooking_store::{Db, Engine, Migrations, idempotency, migration};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::{boards::Boards, catalogue::Catalogue, store::AtOnce, watch::Watches};
+use crate::{boards::Boards, catalogue::Catalogue, recent::Recent, store::AtOnce, watch::Watches};
 pub use crate::{config::Config, events::History};
 
 /// The service's name in service tokens and logs.
@@ -73,8 +74,9 @@ pub struct Service {
     catalogue: Arc<Catalogue>,
     boards: Boards,
     watches: Arc<Watches>,
-    /// What writes holds and sales in one statement, where the database can.
+    /// What reads and writes for several buyers in one statement, where the database can.
     at_once: Option<AtOnce>,
+    recent: Recent,
     /// How long a hold lasts.
     hold: SignedDuration,
 }
@@ -88,6 +90,7 @@ impl Service {
             boards: Boards::new(),
             watches: Watches::new(db.clone(), clock.clone()),
             at_once: (db.engine() == Engine::Postgres).then(|| AtOnce::new(&db)),
+            recent: Recent::new(),
             hold: Config::default().hold(),
             db,
             clock,

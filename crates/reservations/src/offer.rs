@@ -40,7 +40,7 @@ impl Service {
         id: ReservationId,
         payment: PaymentId,
     ) -> Result<Vec<wire::Reservation>, Error> {
-        let lost = store::reservation(&self.db, id).await?.ok_or(Error::ReservationNotFound)?;
+        let lost = self.found(id).await?;
         let mut offers = store::offers(&self.db, payment).await?;
         let now = self.clock.now();
         let here = self.catalogue.showtime(lost.showtime).await?;

@@ -8,6 +8,7 @@ use moviebooking_proto::{Problem, Reason, reservations::v1 as wire};
 use crate::{
     Service, convert,
     error::Error,
+    reservation::Reservation,
     store::{self, Filter},
 };
 
@@ -25,12 +26,27 @@ impl Service {
     /// # Errors
     /// [`Error::ReservationNotFound`], also for who may not see it.
     pub(crate) async fn get(&self, caller: &Caller, id: ReservationId) -> Result<wire::Reservation, Error> {
-        let found = store::reservation(&self.db, id).await?.ok_or(Error::ReservationNotFound)?;
-        if caller.is(found.user) || caller.runs(found.theater) || caller.is_service() {
-            Ok(convert::reservation(&found, self.clock.now()))
-        } else {
-            Err(Error::ReservationNotFound)
+        let found = self.found(id).await?;
+        if !caller.is(found.user) && !caller.runs(found.theater) && !caller.is_service() {
+            return Err(Error::ReservationNotFound);
         }
+        let answer = convert::reservation(&found, self.clock.now());
+        if caller.is_service() && self.at_once.is_some() {
+            self.recent.keep(found);
+        }
+        Ok(answer)
+    }
+
+    /// The reservation as it is now.
+    ///
+    /// # Errors
+    /// [`Error::ReservationNotFound`]
+    pub(crate) async fn found(&self, id: ReservationId) -> Result<Reservation, Error> {
+        let found = match &self.at_once {
+            Some(at_once) => at_once.read(id).await?,
+            None => store::reservation(&self.db, id).await?,
+        };
+        found.ok_or(Error::ReservationNotFound)
     }
 
     /// A page of reservations, newest first, and the token of the next one.

@@ -1,7 +1,7 @@
 //! The operations of every booking, for PostgreSQL: one statement for all that are asked for at the same time. Where
 //! something stands in the way of one, nothing is written of it: the transaction that does the same finds out what it is.
 
-use moviebooking_store::{Db, Kind, Sql, StoreError, Value, Written, by_number, sql};
+use moviebooking_store::{Db, Kind, Running, Sql, StoreError, Value, by_number, sql};
 
 use crate::{
     Bank,
@@ -27,12 +27,12 @@ const KINDS: [Kind; 9] = {
 impl Bank {
     /// Holds a payment's money; false when the operation was asked for before.
     pub(crate) async fn hold_at_once(&self, entry: &Entry, token: &str) -> Result<bool, StoreError> {
-        self.holds.write(self.asked(entry, token)).await
+        self.holds.run(self.asked(entry, token)).await
     }
 
     /// Captures what is held and gives its token; nothing when that is not possible, or was asked for before.
     pub(crate) async fn capture_at_once(&self, entry: &Entry) -> Result<Option<String>, StoreError> {
-        match self.captures.write(self.asked(entry, "")).await {
+        match self.captures.run(self.asked(entry, "")).await {
             Err(StoreError::UniqueViolation { .. }) => Ok(None),
             result => result,
         }
@@ -57,7 +57,7 @@ impl Bank {
 }
 
 /// Says for each whether its money is held now, and was not asked for before.
-pub(crate) fn hold<'a>(db: &'a Db, batch: &'a [Asked]) -> Written<'a, bool> {
+pub(crate) fn hold<'a>(db: &'a Db, batch: &'a [Asked]) -> Running<'a, bool> {
     Box::pin(async move {
         let mut hold = sql("WITH asked AS (SELECT * FROM ");
         push_asked(&mut hold, batch);
@@ -76,7 +76,7 @@ pub(crate) fn hold<'a>(db: &'a Db, batch: &'a [Asked]) -> Written<'a, bool> {
 }
 
 /// Captures what is held, and gives the token of each authorisation.
-pub(crate) fn capture<'a>(db: &'a Db, batch: &'a [Asked]) -> Written<'a, Option<String>> {
+pub(crate) fn capture<'a>(db: &'a Db, batch: &'a [Asked]) -> Running<'a, Option<String>> {
     Box::pin(async move {
         let mut capture =
             sql("WITH done AS (UPDATE bank_payments SET captured = captured + asked.amount FROM ");

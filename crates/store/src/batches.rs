@@ -1,8 +1,8 @@
-//! What several requests write at the same time, written for all of them in one statement.
+//! What several requests write or read at the same time, in one statement for all of them.
 //!
 //! A statement's round trip, its start in the database and its commit cost about the same for one row as for ten. So while
-//! something is written, what comes meanwhile waits together and is written next, at once. Nobody waits for company: who
-//! comes alone is written alone, and the more come the less each costs.
+//! one runs, what comes meanwhile waits together and is what the next is about. Nobody waits for company: who comes alone
+//! has a statement alone, and the more come the less each costs.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -15,15 +15,15 @@ use tracing::Instrument as _;
 
 use crate::{Db, Row, StoreError};
 
-/// How much is written in one statement at most: a bound on how long it keeps its rows locked.
+/// How much one statement does at most: a bound on how long it keeps its rows locked.
 const MOST: usize = 32;
 
-/// What writes a batch and answers, in its order, what became of each. It is one statement, so that it has no effect where
+/// What runs a batch and answers, in its order, what became of each. It is one statement, so that it has no effect where
 /// it fails.
-pub type Write<T, R> = for<'a> fn(&'a Db, &'a [T]) -> Written<'a, R>;
+pub type Run<T, R> = for<'a> fn(&'a Db, &'a [T]) -> Running<'a, R>;
 
-/// The end of a [`Write`].
-pub type Written<'a, R> = Pin<Box<dyn Future<Output = Result<Vec<R>, StoreError>> + Send + 'a>>;
+/// The end of a [`Run`].
+pub type Running<'a, R> = Pin<Box<dyn Future<Output = Result<Vec<R>, StoreError>> + Send + 'a>>;
 
 /// What a statement answered of each of `many` that were [numbered](crate::Sql::push_few): it has the column `number` and
 /// no rows for those that it did nothing for.
@@ -40,20 +40,20 @@ pub fn by_number<R>(
     Ok((1_i64..).take(many).map(|number| answered.remove(&number)).collect())
 }
 
-/// Writes of one kind to a database; a clone is a handle on the same.
+/// Statements of one kind on a database; a clone is a handle on the same.
 pub struct Batches<T, R> {
     shared: Arc<Shared<T, R>>,
 }
 
 struct Shared<T, R> {
     db: Db,
-    write: Write<T, R>,
+    run: Run<T, R>,
     queue: Mutex<Queue<T, R>>,
 }
 
 struct Queue<T, R> {
     waiting: VecDeque<(T, Answer<R>)>,
-    /// Whether somebody writes what waits.
+    /// Whether somebody runs what waits.
     served: bool,
 }
 
@@ -72,18 +72,18 @@ impl<T, R> fmt::Debug for Batches<T, R> {
 }
 
 impl<T: Send + Sync + 'static, R: Send + 'static> Batches<T, R> {
-    /// Batches that `write` writes to `db`.
-    pub fn new(db: Db, write: Write<T, R>) -> Self {
+    /// Batches that `run` runs on `db`.
+    pub fn new(db: Db, run: Run<T, R>) -> Self {
         let queue = Mutex::new(Queue { waiting: VecDeque::new(), served: false });
-        Self { shared: Arc::new(Shared { db, write, queue }) }
+        Self { shared: Arc::new(Shared { db, run, queue }) }
     }
 
-    /// Writes `item`, with what others want written meanwhile. Who stops waiting does not stop it.
+    /// Has `item` written or read, with what others want meanwhile. Who stops waiting does not stop it.
     ///
     /// # Errors
-    /// [`StoreError`], each its own: a batch that fails has no effect, and what was in it is written one by one. After
+    /// [`StoreError`], each its own: a batch that fails has no effect, and what was in it is run one by one. After
     /// [`StoreError::Unavailable`] it is not known whether it was written.
-    pub async fn write(&self, item: T) -> Result<R, StoreError> {
+    pub async fn run(&self, item: T) -> Result<R, StoreError> {
         let (answer, answered) = oneshot::channel();
         if self.shared.join(item, answer) {
             let turn = Turn { shared: Arc::clone(&self.shared), ended: false };
@@ -113,10 +113,10 @@ impl<T, R> Shared<T, R> {
         queue.waiting.drain(..many).unzip()
     }
 
-    /// Writes what is in a batch, at once or, where that fails, one by one, so that nothing fails for something else.
-    async fn write_each(&self, items: &[T]) -> Vec<Result<R, StoreError>> {
-        let write = |items| (self.write)(&self.db, items);
-        let error = match write(items).await {
+    /// Runs what is in a batch, at once or, where that fails, one by one, so that nothing fails for something else.
+    async fn run_each(&self, items: &[T]) -> Vec<Result<R, StoreError>> {
+        let run = |items| (self.run)(&self.db, items);
+        let error = match run(items).await {
             Ok(results) => return results.into_iter().map(Ok).collect(),
             Err(error) if items.len() == 1 => return vec![Err(error)],
             Err(error) => error,
@@ -125,7 +125,7 @@ impl<T, R> Shared<T, R> {
         for item in items.chunks(1) {
             results.push(match error.unavailable_too() {
                 Some(error) => Err(error),
-                None => write(item).await.and_then(|one| one.into_iter().next().ok_or(StoreError::NoRow)),
+                None => run(item).await.and_then(|one| one.into_iter().next().ok_or(StoreError::NoRow)),
             });
         }
         results
@@ -147,7 +147,7 @@ impl<T, R> Turn<T, R> {
                 self.ended = true;
                 return;
             }
-            let results = self.shared.write_each(&items).await;
+            let results = self.shared.run_each(&items).await;
             for (answer, result) in answers.into_iter().zip(results) {
                 // Who does not wait any more does not need to know.
                 let _ = answer.send(result);

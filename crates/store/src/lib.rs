@@ -57,7 +57,7 @@ mod tx;
 mod url;
 mod value;
 
-pub use batches::{Batches, Write, Written, by_number};
+pub use batches::{Batches, Run, Running, by_number};
 pub use db::{ConnectError, Db, Engine, PoolOptions};
 pub use error::StoreError;
 pub use migrate::{MigrateError, Migration, Migrations};

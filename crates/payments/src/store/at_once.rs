@@ -3,7 +3,7 @@
 //! changed, so where there is none, nothing is.
 
 use moviebooking_domain::id::PaymentId;
-use moviebooking_store::{Db, Kind, Sql, StoreError, Value, Written, by_number, sql};
+use moviebooking_store::{Db, Kind, Running, Sql, StoreError, Value, by_number, sql};
 
 use super::payments::{insert_into_payments, payment_values, step_values, ticket_values};
 use crate::{
@@ -40,7 +40,7 @@ const BEGINNING: [Kind; 24] = {
 };
 
 /// Writes new payments. False for each that may not be.
-pub(super) fn begin<'a>(db: &'a Db, batch: &'a [Beginning]) -> Written<'a, bool> {
+pub(super) fn begin<'a>(db: &'a Db, batch: &'a [Beginning]) -> Running<'a, bool> {
     Box::pin(async move {
         let mut begin = sql("WITH new AS (SELECT * FROM ");
         let columns = "new (id, reservation_id, user_id, theater_id, showtime_id, state, amount, currency, provider, \
@@ -102,7 +102,7 @@ const TICKET: [Kind; 7] = [Kind::Uuid, Kind::I64, Kind::Uuid, Kind::Text, Kind::
 
 /// Brings payments one step on. False for each that may not be what it was any more: the transaction that does the same
 /// finds out.
-pub(super) fn advance<'a>(db: &'a Db, batch: &'a [Step]) -> Written<'a, bool> {
+pub(super) fn advance<'a>(db: &'a Db, batch: &'a [Step]) -> Running<'a, bool> {
     Box::pin(async move {
         let mut advance = sql(
             "WITH payment AS (UPDATE payments SET state = step.state, version = version + 1, \

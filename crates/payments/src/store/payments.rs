@@ -21,7 +21,7 @@ impl Store {
     pub(crate) async fn begin_payment(&self, payment: &Payment, event: &Event) -> Result<bool, StoreError> {
         retry(|| async {
             if self.db.engine() == Engine::Postgres {
-                let begun = self.beginnings.write(at_once::Beginning::new(payment, event)).await?;
+                let begun = self.beginnings.run(at_once::Beginning::new(payment, event)).await?;
                 if begun {
                     metrics::happened(event, payment.amount.currency);
                 }
@@ -88,7 +88,7 @@ impl Store {
         retry(|| async {
             if self.db.engine() == Engine::Postgres
                 && let Some(step) = at_once::Step::new(before, after, event, tickets)
-                && self.steps.write(step).await?
+                && self.steps.run(step).await?
             {
                 metrics::happened(event, after.amount.currency);
                 return Ok(true);

@@ -1,7 +1,8 @@
-//! Holds, and their sales, for PostgreSQL: one statement for those of several showtimes that come at the same time.
+//! Holds, looks at them, and their sales, for PostgreSQL: one statement for those of several showtimes that come at the
+//! same time.
 
-use moviebooking_domain::id::ShowtimeId;
-use moviebooking_store::{Batches, Db, Kind, StoreError, Value, Written, by_number, sql};
+use moviebooking_domain::id::{ReservationId, ShowtimeId};
+use moviebooking_store::{Batches, Db, Kind, Running, StoreError, Value, by_number, sql};
 
 use crate::{
     board::{Change, ChangeKind},
@@ -11,10 +12,11 @@ use crate::{
 
 use super::rows;
 
-/// Writes what a turn would, in one round trip; a clone is a handle on the same.
+/// Reads a reservation, and writes what a turn would, in one round trip; a clone is a handle on the same.
 #[derive(Clone, Debug)]
 pub(crate) struct AtOnce {
     holds: Batches<Hold, bool>,
+    looks: Batches<ReservationId, Option<Reservation>>,
     sales: Batches<Sale, Option<i64>>,
 }
 
@@ -34,7 +36,11 @@ struct Sale {
 
 impl AtOnce {
     pub(crate) fn new(db: &Db) -> Self {
-        Self { holds: Batches::new(db.clone(), hold), sales: Batches::new(db.clone(), sell) }
+        Self {
+            holds: Batches::new(db.clone(), hold),
+            looks: Batches::new(db.clone(), read),
+            sales: Batches::new(db.clone(), sell),
+        }
     }
 
     /// Holds the seats of a new reservation if the showtime's last change is still `sequence`; `None` if it is not.
@@ -70,7 +76,7 @@ impl AtOnce {
             rows::join_labels(&labels).into(),
         ];
         let hold = Hold { showtime: new.showtime, values, seats: wanted(new, &labels) };
-        if !self.holds.write(hold).await? {
+        if !self.holds.run(hold).await? {
             return Ok(None);
         }
         let change = Change {
@@ -84,6 +90,14 @@ impl AtOnce {
         };
         metrics::happened(std::slice::from_ref(&change));
         Ok(Some(change))
+    }
+
+    /// One reservation.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub(crate) async fn read(&self, id: ReservationId) -> Result<Option<Reservation>, StoreError> {
+        self.looks.run(id).await
     }
 
     /// Sells `before`, which is held by its own buyer and not expired, to the payment of `to`; `None` if something else
@@ -108,7 +122,7 @@ impl AtOnce {
             i64::try_from(labels.len()).unwrap_or(i64::MAX).into(),
         ];
         let sale = Sale { showtime: to.showtime, values, seats: wanted(to, &labels) };
-        let Some(sequence) = self.sales.write(sale).await? else { return Ok(None) };
+        let Some(sequence) = self.sales.run(sale).await? else { return Ok(None) };
         let change = Change {
             sequence,
             kind: ChangeKind::Sold,
@@ -139,7 +153,7 @@ const HOLD: [Kind; 16] = {
 /// everything else is written from that row, so where there is none, nothing is. A seat that is taken all the same, or a
 /// key that was used, fails the whole statement by the table's own constraint. Whether another's hold has expired is asked
 /// as of the first of them: who comes a moment later may have to ask again.
-fn hold<'a>(db: &'a Db, batch: &'a [Hold]) -> Written<'a, bool> {
+fn hold<'a>(db: &'a Db, batch: &'a [Hold]) -> Running<'a, bool> {
     Box::pin(async move {
         let sorted = sorted(batch, |hold| hold.showtime);
         let mut hold = sql("WITH asked AS (SELECT * FROM ");
@@ -181,6 +195,16 @@ fn hold<'a>(db: &'a Db, batch: &'a [Hold]) -> Written<'a, bool> {
     })
 }
 
+/// Gives each that there is.
+fn read<'a>(db: &'a Db, batch: &'a [ReservationId]) -> Running<'a, Option<Reservation>> {
+    Box::pin(async move {
+        let mut read = sql("SELECT reservations.*, number FROM reservations JOIN ");
+        read.push_few("asked (asked_id, number)", [Kind::Uuid], batch.iter().map(|id| [(*id).into()]));
+        read.push(" ON reservations.id = asked_id");
+        by_number(&read.fetch_all(db).await?, batch.len(), rows::reservation)
+    })
+}
+
 const SALE: [Kind; 8] = {
     use Kind::{I64, Text, Time, Uuid};
     [Uuid, Uuid, Uuid, Time, Time, Uuid, Text, I64]
@@ -188,7 +212,7 @@ const SALE: [Kind; 8] = {
 
 /// Gives for each the number of its showtime's change. It waits for the turn first; where a claim is not the reservation's
 /// any more, or the reservation not what it was, the history's own constraint fails the whole statement.
-fn sell<'a>(db: &'a Db, batch: &'a [Sale]) -> Written<'a, Option<i64>> {
+fn sell<'a>(db: &'a Db, batch: &'a [Sale]) -> Running<'a, Option<i64>> {
     Box::pin(async move {
         let sorted = sorted(batch, |sale| sale.showtime);
         let mut sell = sql("WITH asked AS (SELECT * FROM ");

@@ -1,13 +1,16 @@
 //! Selling, freeing, and closing a showtime.
 
+use moviebooking_auth::Caller;
 use moviebooking_proto::{
     Reason,
-    reservations::v1::{self as wire, ReservationState, SeatState},
+    reservations::v1::{
+        self as wire, ReservationState, SeatState, reservations_service_server::ReservationsService as _,
+    },
 };
 
 use super::{
     everywhere,
-    world::{World, confirm, fields, reason},
+    world::{World, by, confirm, fields, reason},
 };
 
 fn freed(reservation: &wire::Reservation) -> Vec<&str> {
@@ -77,6 +80,39 @@ everywhere! {
         world.later(10);
         world.hold(&buyer, &["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9"]).await.unwrap();
         assert_eq!(reason(world.confirm(&held.id, world.payment()).await), Reason::SeatLimit);
+        world.must_be_sound().await;
+    }
+
+    async fn a_sale_just_after_a_look_is_of_what_the_reservation_is_by_then(world: World) {
+        // As payments do: it looks, then it confirms, in a process that does not see what others do in between.
+        let (buyer, here) = (world.buyer(), world.replica());
+        let look = async |id: &str| {
+            let message = wire::GetReservationRequest { id: id.to_owned() };
+            here.get_reservation(by(&Caller::Service("payments".into()), message)).await.unwrap();
+        };
+        let released = world.hold(&buyer, &["A1"]).await.unwrap();
+        look(&released.id).await;
+        world.release(&buyer, &released.id).await.unwrap();
+        assert_eq!(reason(confirm(&here, &released.id, world.payment()).await), Reason::HoldReleased);
+
+        let sold = world.hold(&buyer, &["A1"]).await.unwrap();
+        look(&sold.id).await;
+        world.confirm(&sold.id, world.payment()).await.unwrap();
+        assert_eq!(reason(confirm(&here, &sold.id, world.payment()).await), Reason::AlreadyPaid);
+
+        let (extended, expired) =
+            (world.hold(&buyer, &["A2"]).await.unwrap(), world.hold(&buyer, &["A3"]).await.unwrap());
+        look(&extended.id).await;
+        look(&expired.id).await;
+        world.later(5);
+        world.extend(&buyer, &extended.id, "later").await.unwrap();
+        world.later(5);
+        world.hold(&world.buyer(), &["A3"]).await.unwrap();
+        let payment = world.payment();
+        let bought = confirm(&here, &extended.id, payment).await.unwrap();
+        assert_eq!(bought.state(), ReservationState::Confirmed);
+        assert_eq!(confirm(&here, &extended.id, payment).await.unwrap(), bought, "a repetition");
+        assert_eq!(reason(confirm(&here, &expired.id, payment).await), Reason::HoldExpired);
         world.must_be_sound().await;
     }
 

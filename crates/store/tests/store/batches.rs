@@ -1,12 +1,12 @@
 use futures::{future::join_all, poll};
 use moviebooking_store::testing::TestDb;
-use moviebooking_store::{Batches, Db, Kind, StoreError, Written, sql};
+use moviebooking_store::{Batches, Db, Kind, Running, StoreError, sql};
 use uuid::Uuid;
 
 use crate::MIGRATIONS;
 
 /// Writes things of these names, each once.
-fn name<'a>(db: &'a Db, names: &'a [&'static str]) -> Written<'a, String> {
+fn name<'a>(db: &'a Db, names: &'a [&'static str]) -> Running<'a, String> {
     Box::pin(async move {
         let mut insert = sql("INSERT INTO things (id, name) SELECT * FROM ");
         let row = |name: &&'static str| [Uuid::now_v7().into(), (*name).into()];
@@ -36,7 +36,7 @@ fn is_unavailable<T>(result: &Result<T, StoreError>) -> bool {
 async fn what_comes_together_is_written_together() {
     let database = TestDb::postgres(&MIGRATIONS).await;
     let batches = Batches::new(database.db().clone(), name);
-    let results = join_all(["a", "b", "c"].map(|name| batches.write(name))).await;
+    let results = join_all(["a", "b", "c"].map(|name| batches.run(name))).await;
     let results: Vec<String> = results.into_iter().map(Result::unwrap).collect();
     assert_eq!(results, ["a is there", "b is there", "c is there"]);
     assert_eq!(named(database.db()).await, ["a", "b", "c"]);
@@ -55,7 +55,7 @@ async fn more_than_a_batch_may_have_are_several() {
         })
     });
     let ids: Vec<Uuid> = (0..100).map(|_| Uuid::now_v7()).collect();
-    let results = join_all(ids.iter().map(|id| batches.write(*id))).await;
+    let results = join_all(ids.iter().map(|id| batches.run(*id))).await;
     assert_eq!(results.into_iter().map(Result::unwrap).collect::<Vec<_>>(), ids);
     assert_eq!(transactions(database.db()).await, 4);
 }
@@ -64,8 +64,8 @@ async fn more_than_a_batch_may_have_are_several() {
 async fn what_cannot_be_written_fails_alone() {
     let database = TestDb::postgres(&MIGRATIONS).await;
     let batches = Batches::new(database.db().clone(), name);
-    batches.write("b").await.unwrap();
-    let results = join_all(["a", "b", "c", "c", "d\0"].map(|name| batches.write(name))).await;
+    batches.run("b").await.unwrap();
+    let results = join_all(["a", "b", "c", "c", "d\0"].map(|name| batches.run(name))).await;
     let [Ok(_), Err(there), Ok(_), Err(twice), Err(invalid)] = &results[..] else { panic!("{results:?}") };
     assert!(there.is_unique("things_name_key") && twice.is_unique("things_name_key"), "{results:?}");
     assert!(matches!(invalid, StoreError::InvalidValue(_)), "{results:?}");
@@ -76,10 +76,10 @@ async fn what_cannot_be_written_fails_alone() {
 async fn who_stops_waiting_stops_nothing() {
     let database = TestDb::postgres(&MIGRATIONS).await;
     let batches = Batches::new(database.db().clone(), name);
-    let mut first = Box::pin(batches.write("a"));
+    let mut first = Box::pin(batches.run("a"));
     assert!(poll!(&mut first).is_pending());
     drop(first);
-    batches.write("b").await.unwrap();
+    batches.run("b").await.unwrap();
     assert_eq!(named(database.db()).await, ["a", "b"]);
 }
 
@@ -90,9 +90,9 @@ async fn nobody_waits_for_what_was_given_up() {
         assert_ne!(names[0], "a", "a fault in the program");
         name(db, names)
     });
-    let results = join_all(["a", "b"].map(|name| batches.write(name))).await;
+    let results = join_all(["a", "b"].map(|name| batches.run(name))).await;
     assert!(results.iter().all(is_unavailable), "{results:?}");
-    assert_eq!(batches.write("c").await.unwrap(), "c is there");
+    assert_eq!(batches.run("c").await.unwrap(), "c is there");
 }
 
 #[tokio::test]
@@ -100,6 +100,6 @@ async fn a_database_that_is_gone_is_gone_for_all_of_a_batch() {
     let database = TestDb::postgres(&MIGRATIONS).await;
     let batches = Batches::new(database.db().clone(), name);
     database.db().close().await;
-    let results = join_all(["a", "b"].map(|name| batches.write(name))).await;
+    let results = join_all(["a", "b"].map(|name| batches.run(name))).await;
     assert!(results.iter().all(is_unavailable), "{results:?}");
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use moviebooking_domain::id::PaymentId;
 use moviebooking_events::outbox;
 use moviebooking_proto::tickets::v1::TicketIssued;
-use moviebooking_store::{Batches, Db, Engine, Kind, StoreError, Value, Written, sql};
+use moviebooking_store::{Batches, Db, Engine, Kind, Running, StoreError, Value, sql};
 
 use super::{
     ends::facts,
@@ -61,7 +61,7 @@ impl Issuer {
         let tickets = wanted.iter().enumerate().map(|(at, ticket)| values(ticket, at == 0));
         if self.db.engine() == Engine::Postgres {
             let sold = Sold { tickets: tickets.clone().collect(), told: outbox::rows(now, told.clone())? };
-            match self.sales.write(sold).await {
+            match self.sales.run(sold).await {
                 // What there is already is looked at in turn.
                 Err(StoreError::UniqueViolation { .. }) => {}
                 issued => {
@@ -102,7 +102,7 @@ const KINDS: [Kind; 23] = {
 ///
 /// # Errors
 /// [`StoreError::UniqueViolation`] when one of the payments has tickets, or one of the seats has.
-fn issue_at_once<'a>(db: &'a Db, batch: &'a [Sold]) -> Written<'a, ()> {
+fn issue_at_once<'a>(db: &'a Db, batch: &'a [Sold]) -> Running<'a, ()> {
     Box::pin(async move {
         let mut issue = sql("WITH issued AS (");
         issue.push(INSERT).push(" SELECT * FROM ");
