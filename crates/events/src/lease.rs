@@ -27,11 +27,13 @@ impl Lease {
         Self { holder: Uuid::new_v4(), expires_at: Timestamp::UNIX_EPOCH }
     }
 
-    /// Whether this process may publish a batch now. Nothing is written where it may anyway.
-    pub(crate) async fn is_held(&mut self, db: &Db, now: Timestamp) -> Result<bool, StoreError> {
-        if after(now, RENEWED) < self.expires_at {
-            return Ok(true);
-        }
+    /// Whether this process may publish a batch now by what it has already.
+    pub(crate) fn lasts(&self, now: Timestamp) -> bool {
+        after(now, RENEWED) < self.expires_at
+    }
+
+    /// Takes or renews the lease, unless another process has it.
+    pub(crate) async fn take(&mut self, db: &Db, now: Timestamp) -> Result<bool, StoreError> {
         let expires_at = after(now, LASTS);
         let taken = sql("INSERT INTO relay_leases (name, holder, expires_at) VALUES ($1, $2, $3) \
              ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at \

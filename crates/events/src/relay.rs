@@ -158,25 +158,26 @@ impl<S: Source> Relay<S> {
     }
 
     async fn turn(&mut self) -> Result<Turn, TurnError> {
-        // First a look, which writes nothing: mostly there is nothing to do.
-        let first = self.source.unpublished(&self.db, 1).await?;
-        self.show_age(first.events.first());
-        if first.rows == 0 {
+        // Without the lease first a look, which writes nothing: mostly there is nothing to do.
+        let held = self.lease.lasts(self.clock.now());
+        let mut batch = self.source.unpublished(&self.db, if held { BATCH } else { 1 }).await?;
+        self.show_age(batch.events.first());
+        if batch.rows == 0 {
             return Ok(Turn::Done);
         }
-        if !self.lease.is_held(&self.db, self.clock.now()).await? {
-            return Ok(Turn::Elsewhere);
+        if !held {
+            if !self.lease.take(&self.db, self.clock.now()).await? {
+                return Ok(Turn::Elsewhere);
+            }
+            // Read under the lease, so that nothing is published that another process has published meanwhile.
+            batch = self.source.unpublished(&self.db, BATCH).await?;
         }
-        // Read under the lease, so that nothing is published that another process has published meanwhile.
-        let batch = self.source.unpublished(&self.db, BATCH).await?;
         #[cfg(feature = "sabotage")]
-        let batch = if moviebooking_sabotage::Fault::EventsLost.is_on()
+        if moviebooking_sabotage::Fault::EventsLost.is_on()
             && batch.events.first().is_some_and(|event| event.service() == "payments")
         {
-            Batch { events: Vec::new(), ..batch }
-        } else {
-            batch
-        };
+            batch.events.clear();
+        }
         if !batch.events.is_empty() {
             let publish = timeout(PUBLISH_BOUND, self.publisher.publish(&batch.events)).await;
             count(&batch.events, if matches!(publish, Ok(Ok(()))) { "published" } else { "failed" });

@@ -74,6 +74,7 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(9, "migrations/0009_immutable_ledger.sql"),
     migration!(10, "migrations/0010_event_facts.sql"),
     migration!(11, "migrations/0011_unpublished_events.sql"),
+    migration!(12, "migrations/0012_events_published_together.sql"),
     LEASE_MIGRATION,
     outbox::MIGRATION,
 ]);
