@@ -1,12 +1,14 @@
 //! One event, with the attributes that CloudEvents 1.0 gives it.
 
-use std::fmt::Display;
+use std::{fmt::Display, sync::LazyLock};
 
 use jiff::Timestamp;
-use moviebooking_proto::{event as types, events::v1 as wire};
+use moviebooking_proto::{event as types, events::v1 as wire, json::Writer};
 use moviebooking_store::StoreError;
-use prost_reflect::{DynamicMessage, SerializeOptions};
 use serde_json::{Value, json};
+
+/// Writes what an event is about.
+static DATA: LazyLock<Writer> = LazyLock::new(|| Writer::new(types::types().values().cloned()));
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,13 +93,8 @@ pub(crate) fn json<M: types::Event>(data: &M) -> Result<String, StoreError> {
         source,
     };
     let message = types::types().get(M::TYPE).ok_or_else(|| corrupt("not a type of event".into()))?;
-    let message = DynamicMessage::decode(message.clone(), data.encode_to_vec().as_slice())
-        .map_err(|error| corrupt(error.into()))?;
-    let mut text = serde_json::Serializer::new(Vec::new());
-    message
-        .serialize_with_options(&mut text, &SerializeOptions::new().skip_default_fields(false))
-        .map_err(|error| corrupt(error.into()))?;
-    String::from_utf8(text.into_inner()).map_err(|error| corrupt(error.into()))
+    let text = DATA.write(message, &data.encode_to_vec()).map_err(|error| corrupt(error.into()))?;
+    String::from_utf8(text).map_err(|error| corrupt(error.into()))
 }
 
 impl From<&Event> for wire::Event {

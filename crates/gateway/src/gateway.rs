@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::{Router, extract::Request, response::Response};
 use moviebooking_auth::Verifier;
-use moviebooking_proto::access;
+use moviebooking_proto::{access, json::Writer};
 use moviebooking_serve::{Health, Link, StartError, add_reflection};
 use prost_reflect::MethodDescriptor;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,6 @@ use crate::{
     annotation::Annotations,
     builtin::Document,
     cors, grpc,
-    json::Writer,
     limits::Limits,
     openapi, reflection, rest,
     table::{Answer, Table, TableError},

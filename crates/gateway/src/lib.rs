@@ -18,7 +18,6 @@ mod cors;
 mod gateway;
 mod grpc;
 mod headers;
-mod json;
 mod limits;
 mod names;
 mod openapi;

@@ -6,14 +6,12 @@ use http::{
     HeaderValue, StatusCode,
     header::{CONTENT_DISPOSITION, CONTENT_TYPE},
 };
-use moviebooking_proto::{Problem, google::api::HttpBody};
+use moviebooking_proto::{Problem, google::api::HttpBody, json::Writer};
 use prost::Message as _;
+use prost_reflect::MessageDescriptor;
 use tonic::Status;
 
-use crate::{
-    json::Writer,
-    table::{Answer, Route},
-};
+use crate::table::{Answer, Route};
 
 /// The answer of `route` with this message. `path` is the request's.
 pub(crate) fn unary(route: &Route, writer: &Writer, message: &Bytes, path: &str) -> Result<Response, Status> {
@@ -21,12 +19,23 @@ pub(crate) fn unary(route: &Route, writer: &Writer, message: &Bytes, path: &str)
         Answer::Empty => Ok(status_only(StatusCode::NO_CONTENT)),
         Answer::Raw => raw(message, path),
         Answer::Json { created } => {
-            let json = writer.write(&route.rpc.output(), message)?;
+            let json = json_of(writer, &route.rpc.output(), message)?;
             Ok(json_response(if created { StatusCode::CREATED } else { StatusCode::OK }, json.into()))
         }
         // Streams are answered as server-sent events.
         Answer::Events => Err(Problem::internal().into()),
     }
+}
+
+/// The JSON of a message that a service answered with.
+///
+/// # Errors
+/// INTERNAL when the bytes are not such a message: the service and the gateway are of different builds.
+pub(crate) fn json_of(writer: &Writer, message: &MessageDescriptor, bytes: &[u8]) -> Result<Vec<u8>, Status> {
+    writer.write(message, bytes).map_err(|error| {
+        tracing::error!(%error, message = message.full_name(), "an answer cannot be read");
+        Problem::internal().into()
+    })
 }
 
 /// JSON with a status.

@@ -9,11 +9,12 @@ use axum::response::{
 use bytes::Bytes;
 use futures::stream;
 use http::{HeaderValue, Version, header::CONNECTION};
+use moviebooking_proto::json;
 use prost_reflect::{Kind, MethodDescriptor};
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Status, Streaming};
 
-use crate::{gateway::Edge, json, problem};
+use crate::{gateway::Edge, problem, response::json_of};
 
 /// A comment is sent when nothing else was for so long, so that nobody between takes the connection for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -68,7 +69,7 @@ impl Events {
 
     fn event(&self, message: &Bytes) -> Result<Event, Status> {
         let rpc = &self.edge.table.routes[self.number].rpc;
-        let json = self.edge.writer.write(&rpc.output(), message)?;
+        let json = json_of(&self.edge.writer, &rpc.output(), message)?;
         let event = data(json);
         Ok(match sequence(rpc) {
             Some(number) => event.id(json::varint(message, number).unwrap_or(0).to_string()),

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod comments;
 pub mod event;
+pub mod json;
 pub mod problem;
 pub mod reason;
 

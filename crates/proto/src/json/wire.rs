@@ -28,7 +28,7 @@ pub(super) fn write(
 }
 
 /// The value of a field that is written as a plain varint, if the message has it.
-pub(crate) fn varint(mut bytes: &[u8], number: u32) -> Option<u64> {
+pub fn varint(mut bytes: &[u8], number: u32) -> Option<u64> {
     let mut found = None;
     while !bytes.is_empty() {
         let (field, kind) = decode_key(&mut bytes).ok()?;

@@ -8,48 +8,54 @@
 mod plan;
 mod wire;
 
-use moviebooking_proto::Problem;
 use prost_reflect::{DynamicMessage, MessageDescriptor, SerializeOptions};
-use tonic::Status;
 
 use plan::Plans;
-pub(crate) use wire::varint;
+pub use wire::varint;
 
 const OPTIONS: SerializeOptions = SerializeOptions::new().skip_default_fields(false);
 
+/// Why there is no JSON of an encoded message.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// The bytes are not such a message.
+    #[error("not a message of this type: {0}")]
+    Decode(#[from] prost::DecodeError),
+    /// It has a value that JSON cannot have.
+    #[error("not a value that JSON can have: {0}")]
+    Write(#[from] serde_json::Error),
+}
+
 /// Writes messages of some types as JSON.
 #[derive(Debug)]
-pub(crate) struct Writer {
+pub struct Writer {
     plans: Plans,
 }
 
 impl Writer {
     /// A writer for messages of these types.
-    pub(crate) fn new(messages: impl IntoIterator<Item = MessageDescriptor>) -> Self {
+    pub fn new(messages: impl IntoIterator<Item = MessageDescriptor>) -> Self {
         Self { plans: Plans::new(messages) }
     }
 
     /// The JSON of an encoded message.
     ///
     /// # Errors
-    /// INTERNAL when the bytes are not such a message: the service and the gateway are of different builds.
-    pub(crate) fn write(&self, message: &MessageDescriptor, bytes: &[u8]) -> Result<Vec<u8>, Status> {
+    /// [`JsonError`]
+    pub fn write(&self, message: &MessageDescriptor, bytes: &[u8]) -> Result<Vec<u8>, JsonError> {
         let mut json = Vec::with_capacity(bytes.len() * 3 + 64);
         if wire::write(&self.plans, message, bytes, &mut json).is_some() {
             return Ok(json);
         }
         json.clear();
-        reflect(message, bytes, &mut json)
-            .map_err(|error| {
-                tracing::error!(error, message = message.full_name(), "an answer cannot be read");
-                Problem::internal().into()
-            })
-            .map(|()| json)
+        reflect(message, bytes, &mut json)?;
+        Ok(json)
     }
 }
 
 /// Writes a message by decoding it first.
-fn reflect(message: &MessageDescriptor, bytes: &[u8], json: &mut Vec<u8>) -> Result<(), tower::BoxError> {
+fn reflect(message: &MessageDescriptor, bytes: &[u8], json: &mut Vec<u8>) -> Result<(), JsonError> {
     let message = DynamicMessage::decode(message.clone(), bytes)?;
     message.serialize_with_options(&mut serde_json::Serializer::new(json), &OPTIONS)?;
     Ok(())

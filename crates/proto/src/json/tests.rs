@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use moviebooking_proto::access;
+use crate::access;
 use proptest::{prelude::*, strategy::BoxedStrategy};
 use prost_reflect::{
     DescriptorPool, FieldDescriptor, Kind, MapKey, ReflectMessage as _, Value, prost::Message as _,
