@@ -23,7 +23,7 @@ use crate::{error::Error, hall::Hall};
 const DEADLINE: Duration = Duration::from_secs(3);
 /// How long a change of prices or sales windows may stay unseen. A cancelled showtime is closed in our own tables, at
 /// once.
-const SHOWTIME_KEPT: Duration = Duration::from_secs(5);
+const SHOWTIME_KEPT: Duration = Duration::from_secs(10);
 const MOST_SHOWTIMES: u64 = 10_000;
 /// How many of a movie's next showtimes are looked at.
 const NEXT_SHOWTIMES: i32 = 20;
