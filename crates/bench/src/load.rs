@@ -124,7 +124,8 @@ where
     let mut outcome = Outcome::new()?;
     let begun = Instant::now();
     let mut ticks = ticks(begun, rate, last);
-    let mut idle = connections;
+    // In turn: a connection that is left idle for long is closed by who answers.
+    let mut idle = VecDeque::from(connections);
     let mut due = VecDeque::new();
     let mut running = FuturesUnordered::new();
     let mut ended = false;
@@ -139,11 +140,11 @@ where
                 let taken = at.elapsed();
                 watch(at.duration_since(begun), taken, ending.as_ref().ok().copied());
                 outcome.add(taken, ending);
-                idle.push(connection);
+                idle.push_back(connection);
             }
         }
         while !due.is_empty()
-            && let Some(mut connection) = idle.pop()
+            && let Some(mut connection) = idle.pop_front()
         {
             if let Some(at) = due.pop_front() {
                 running.push(async move { (at, work(&mut connection).await, connection) });
