@@ -40,7 +40,7 @@ pub(super) async fn run(world: &mut World, plan: Plan, report: &mut Report) -> a
 async fn edition(world: &mut World, plan: Plan, edition: Edition, report: &mut Report) -> anyhow::Result<()> {
     let (mut alone, mut best) = (0_f64, 0_f64);
     for clients in plan.pick(vec![1, 8, 32], vec![4]) {
-        let row = pgbench::run(world, Script::Booking, clients, showtimes(plan), plan.each)?;
+        let row = pgbench::run(world, Script::Booking, clients, plan.each)?;
         report.row(&row);
         alone = alone.max(row.rate);
         best = best.max(closed(world, plan, edition, clients, report).await?);

@@ -20,7 +20,7 @@ const TARGET_AT: usize = 32;
 pub(super) async fn run(world: &mut World, plan: Plan, report: &mut Report) -> anyhow::Result<()> {
     let mut rates = BTreeMap::new();
     for clients in plan.pick(vec![1, 8, 32, 64], vec![TARGET_AT]) {
-        let alone = pgbench::run(world, Script::Hold, clients, showtimes(plan), plan.each)?;
+        let alone = pgbench::run(world, Script::Hold, clients, plan.each)?;
         report.row(&alone);
         rates.insert(("alone", clients), alone.rate);
         for (protocol, what) in ways() {
