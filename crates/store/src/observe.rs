@@ -135,10 +135,7 @@ mod tests {
             ("WITH won AS (SELECT 1 FROM claims) SELECT 2", "WITH claims"),
             ("SELECT pg_advisory_xact_lock($1)", "SELECT"),
             ("SELECT x FROM (SELECT 1)", "SELECT"),
-            (
-                "WITH a AS (SELECT * FROM (SELECT * FROM unnest($1) LIMIT 1)) UPDATE halls SET x = 1",
-                "WITH halls",
-            ),
+            ("WITH a AS (SELECT * FROM (SELECT unnest($1) LIMIT 1)) UPDATE halls SET x = 1", "WITH halls"),
             ("COMMIT", "COMMIT"),
             ("VACUUM", "OTHER"),
             ("", "OTHER"),

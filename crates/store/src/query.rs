@@ -93,21 +93,15 @@ impl Sql {
         self
     }
 
-    /// Appends `unnest($3, $4)`: rows whose columns are of these types, one array for each column, so that the text is the
-    /// same for any number of rows. For PostgreSQL alone.
+    /// Appends `(SELECT unnest($3), unnest($4))`: rows whose columns are of these types, one array for each column, so that
+    /// the text is the same for any number of rows. For PostgreSQL alone, which would write down what each function in a
+    /// `FROM` returns before it reads the first row.
     pub fn push_unnest<const N: usize>(
         &mut self,
         kinds: [Kind; N],
         rows: impl IntoIterator<Item = [Value; N]>,
     ) -> &mut Self {
-        let mut columns = kinds.map(|_| Vec::new());
-        for row in rows {
-            for (column, value) in columns.iter_mut().zip(row) {
-                column.push(value);
-            }
-        }
-        let lists = kinds.into_iter().zip(columns).map(|(kind, values)| Value::List(kind, values));
-        self.push("unnest").push_list(lists)
+        self.push_columns(kinds.into_iter().zip(columns(kinds, rows))).push(")")
     }
 
     /// Appends a table of such rows, called `name` (`step (id, state, number)`), whose last column numbers them from 1. It
@@ -120,8 +114,21 @@ impl Sql {
         kinds: [Kind; N],
         rows: impl IntoIterator<Item = [Value; N]>,
     ) -> &mut Self {
-        self.push("(SELECT * FROM ").push_unnest(kinds, rows);
-        self.push(" WITH ORDINALITY LIMIT (SELECT 1000000)) AS ").push(name)
+        let columns = columns(kinds, rows);
+        let many = columns.first().map_or(0, Vec::len);
+        let numbers = (1_i64..).take(many).map(Value::from).collect();
+        self.push_columns(kinds.into_iter().zip(columns).chain([(Kind::I64, numbers)]));
+        self.push(" LIMIT (SELECT 1000000)) AS ").push(name)
+    }
+
+    /// Appends `(SELECT unnest($3), unnest($4)`, without its end.
+    fn push_columns(&mut self, columns: impl IntoIterator<Item = (Kind, Vec<Value>)>) -> &mut Self {
+        let mut separator = "(SELECT unnest(";
+        for (kind, values) in columns {
+            self.push(separator).push_bind(Value::List(kind, values)).push(")");
+            separator = ", unnest(";
+        }
+        self
     }
 
     /// All rows.
@@ -228,6 +235,17 @@ impl Sql {
         };
         Ok(affected)
     }
+}
+
+/// The values of rows, column by column.
+fn columns<const N: usize>(kinds: [Kind; N], rows: impl IntoIterator<Item = [Value; N]>) -> [Vec<Value>; N] {
+    let mut columns = kinds.map(|_| Vec::new());
+    for row in rows {
+        for (column, value) in columns.iter_mut().zip(row) {
+            column.push(value);
+        }
+    }
+    columns
 }
 
 /// Shows the text and not the values, which may be personal.

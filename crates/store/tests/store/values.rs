@@ -160,7 +160,8 @@ async fn rows_go_as_arrays_with_and_without_values() {
     query.push_unnest(kinds, [empty.clone(), full]).push(" AS row (id, name, number, flag, bytes, at)");
     assert_eq!(
         query.text(),
-        "SELECT * FROM unnest($1, $2, $3, $4, $5, $6) AS row (id, name, number, flag, bytes, at)"
+        "SELECT * FROM (SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6)) AS row (id, name, \
+         number, flag, bytes, at)"
     );
     let rows = query.fetch_all(database.db()).await.unwrap();
     let [none, some] = &rows[..] else { panic!("{} rows", rows.len()) };
