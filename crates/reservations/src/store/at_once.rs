@@ -222,13 +222,14 @@ fn sell<'a>(db: &'a Db, batch: &'a [Sale]) -> Running<'a, Option<i64>> {
             "), turn AS (UPDATE showtimes SET sequence = sequence + 1 FROM asked \
              WHERE showtimes.showtime_id = asked.showtime_id \
              RETURNING asked.*, sequence), \
-             claims AS (UPDATE seat_claims SET state = 'sold' FROM turn JOIN ",
+             claims AS (UPDATE seat_claims SET state = 'sold' FROM (SELECT id, showtime_id, bought.seat FROM turn JOIN ",
         );
         let seats = sorted.iter().flat_map(|(_, sale)| sale.seats.iter().cloned());
         sell.push_few("bought (id, seat, ordinal)", SEAT, seats);
+        // Without the offset PostgreSQL would look up each seat once for each of the sales.
         sell.push(
-            " USING (id) WHERE seat_claims.showtime_id = turn.showtime_id AND seat_claims.seat = bought.seat \
-             AND reservation_id = turn.id AND state = 'held' RETURNING reservation_id), \
+            " USING (id) OFFSET 0) AS own WHERE seat_claims.showtime_id = own.showtime_id AND seat_claims.seat = own.seat \
+             AND reservation_id = own.id AND state = 'held' RETURNING reservation_id), \
              reservation AS (UPDATE reservations SET state = 'confirmed', payment_id = turn.payment_id, \
              updated_at = turn.at FROM turn WHERE reservations.id = turn.id AND state = 'held' \
              AND reservations.showtime_id = turn.showtime_id AND reservations.updated_at = turn.updated_at \
