@@ -194,6 +194,7 @@ impl Service {
             Step::Extend | Step::Keep | Step::Release => {}
         }
         place.leave_changed(slot, &turn.commit().await?);
+        self.recent.take(id);
         self.watches.wake(showtime);
         Ok(answer)
     }

@@ -107,6 +107,7 @@ impl Service {
                 metrics::held();
                 kept.board.apply(&change);
                 place.leave(slot, Kept { as_of, ..kept });
+                self.recent.keep(reservation);
                 return Ok(answer);
             }
             // Another process was faster, or the key was used: the turn finds out what is so now.

@@ -116,6 +116,24 @@ everywhere! {
         world.must_be_sound().await;
     }
 
+    async fn a_look_sees_what_its_own_process_has_done(world: World) {
+        let (buyer, payments) = (world.buyer(), Caller::Service("payments".into()));
+        let kept = world.hold(&buyer, &["A1"]).await.unwrap();
+        assert_eq!(world.get(&payments, &kept.id).await.unwrap(), kept);
+        world.later(5);
+        let extended = world.extend(&buyer, &kept.id, "later").await.unwrap();
+        assert_ne!(extended.expire_time, kept.expire_time);
+        assert_eq!(world.get(&payments, &kept.id).await.unwrap(), extended);
+        let released = world.hold(&buyer, &["A2"]).await.unwrap();
+        let answered = world.release(&buyer, &released.id).await.unwrap();
+        assert_eq!(world.get(&payments, &released.id).await.unwrap(), answered);
+        let sold = world.hold(&buyer, &["A2"]).await.unwrap();
+        let answered = world.confirm(&sold.id, world.payment()).await.unwrap();
+        assert_eq!(world.get(&payments, &sold.id).await.unwrap(), answered);
+        world.later(10);
+        assert_eq!(world.get(&payments, &kept.id).await.unwrap().state(), ReservationState::Expired);
+    }
+
     async fn sold_seats_are_freed_one_by_one_or_all(world: World) {
         let held = world.hold(&world.buyer(), &["A1", "A2", "A3"]).await.unwrap();
         let payment = world.payment();
