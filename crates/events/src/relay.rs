@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{Event, Publish, PublishError, lease::Lease};
 
 /// How many events are read and published at once.
-const BATCH: i64 = 200;
+const BATCH: i64 = 500;
 /// How long a publisher has for a batch. A lease outlasts it.
 const PUBLISH_BOUND: Duration = Duration::from_secs(10);
 /// How often the database is asked for what other processes have written.
 const POLL: Duration = Duration::from_secs(1);
 /// How long what this process commits is gathered before it is published.
-const GATHER: Duration = Duration::from_millis(50);
+const GATHER: Duration = Duration::from_millis(100);
 /// The first and the longest pause after a failure.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(15)];
 /// Every so many failures in a row are logged as one that people should see: every few minutes.
