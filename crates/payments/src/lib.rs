@@ -75,6 +75,7 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(10, "migrations/0010_event_facts.sql"),
     migration!(11, "migrations/0011_unpublished_events.sql"),
     migration!(12, "migrations/0012_events_published_together.sql"),
+    migration!(13, "migrations/0013_room_for_updates.sql"),
     LEASE_MIGRATION,
     outbox::MIGRATION,
 ]);

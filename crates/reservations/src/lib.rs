@@ -63,6 +63,7 @@ pub static MIGRATIONS: Migrations = Migrations::new(&[
     migration!(3, "migrations/0003_published_changes.sql"),
     migration!(4, "migrations/0004_unpublished_changes.sql"),
     migration!(5, "migrations/0005_changes_published_together.sql"),
+    migration!(6, "migrations/0006_room_for_updates.sql"),
     idempotency::MIGRATION,
     LEASE_MIGRATION,
 ]);
