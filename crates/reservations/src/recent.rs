@@ -1,8 +1,8 @@
 //! Reservations that were just made or looked at, for the payment that mostly follows within moments.
 //!
-//! What is here may be old where another process has changed the reservation since. Nothing is done by it for good: a
-//! payment that begins by it is refused when its seats are to be sold, and the statement that sells a reservation in one
-//! go does so where the reservation is still what it was.
+//! What is here may be old where another process has changed the reservation since, or this one while it was read. Nothing
+//! is done by it for good: a payment that begins by it is refused when its seats are to be sold, and the statement that
+//! sells a reservation in one go does so where the reservation is still what it was.
 
 use std::{sync::Arc, time::Duration};
 
