@@ -112,7 +112,7 @@ both_engines! {
         let outcomes = join_all((0..32).map(|_| receive(&world, signed(&world, &body)))).await;
         let applied = outcomes.iter().filter(|outcome| *outcome.as_ref().unwrap() == Outcome::Applied).count();
         assert_eq!(applied, 1);
-        for _ in 0..1_000 {
+        for _ in 0..10_000 {
             assert_eq!(receive(&world, signed(&world, &body)).await.unwrap(), Outcome::Duplicate);
         }
         let kept = sql("SELECT event_id FROM provider_events").fetch_all(&world.db).await.unwrap();
