@@ -82,13 +82,15 @@ impl Node {
         let addons = node.api.place.write("addons.json", &addons::list().to_string())?;
         command::output(node.kubectl()?.args(["apply", "--filename"]).arg(addons))?;
         let ready = || {
-            let mut wait = node.kubectl()?;
+            let mut look = node.kubectl()?;
             // By its Service, so that Services lead somewhere as well.
-            wait.arg(format!("--server=https://{API_SERVICE}")).arg("--request-timeout=5s");
-            wait.args(["wait", "--for=condition=Ready", "--timeout=1s", "node", NAME]);
-            Ok(command::output(&mut wait).is_ok())
+            look.arg(format!("--server=https://{API_SERVICE}")).arg("--request-timeout=5s");
+            // A node with a taint is ready as well, and runs nothing.
+            let wanted = "{.status.conditions[?(@.type=='Ready')].status}{.spec.taints}";
+            look.args(["get", "node", NAME, &format!("--output=jsonpath={wanted}")]);
+            Ok(command::output(&mut look).is_ok_and(|said| said.trim() == "True"))
         };
-        wait_until(READY_BOUND, "the node is not ready", ready).with_context(|| node.last_words())?;
+        wait_until(READY_BOUND, "the node runs no pods", ready).with_context(|| node.last_words())?;
         Ok(node)
     }
 
@@ -113,8 +115,13 @@ impl Node {
     /// Starts the API server again if it has ended: whoever keeps a node calls this now and then.
     ///
     /// # Errors
-    /// When it does not become ready: what it said.
+    /// When it does not become ready, or another of the node's programs has ended: what it said.
     pub fn mend(&mut self) -> anyhow::Result<()> {
+        for process in &mut self.processes {
+            if let Some(status) = process.ended()? {
+                bail!("a program of the node has ended ({status}):\n{}", process.last_words());
+            }
+        }
         self.api.mend()
     }
 
@@ -126,9 +133,13 @@ impl Node {
         self.api.place.command(program, Inside::Network)
     }
 
-    /// The last lines that each of its programs wrote.
+    /// What the cluster says of the node, and the last lines that each of its programs wrote.
     fn last_words(&self) -> String {
-        self.processes.iter().map(|process| process.last_words() + "\n").collect()
+        let described =
+            self.kubectl().and_then(|mut kubectl| command::output(kubectl.args(["describe", "node", NAME])));
+        let described = described.unwrap_or_else(|error| format!("{error:#}"));
+        let words = self.processes.iter().map(Process::last_words);
+        [described].into_iter().chain(words).collect::<Vec<_>>().join("\n")
     }
 
     fn start_controllers(&mut self) -> anyhow::Result<()> {

@@ -78,7 +78,7 @@ impl<'a> Session<'a> {
 
     /// Runs `tilt ci`, which ends when everything is ready.
     pub(crate) fn ci(&self) {
-        let output = self.tilt(&["ci"]).output().unwrap();
+        let output = self.tilt(&["ci", "--timeout=15m"]).output().unwrap();
         let said = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
         assert!(output.status.success(), "tilt ci: {}\n{}", said.concat(), self.state());
         assert!(said.concat().contains("All workloads are healthy"), "{}", said.concat());
@@ -138,8 +138,10 @@ impl<'a> Session<'a> {
 
     /// What a person would look at.
     pub(crate) fn state(&self) -> String {
-        let looks: [&[&str]; 3] = [
-            &["get", "mbp,dbclaim,jobs,pods", "--output=wide"],
+        let looks: [&[&str]; 5] = [
+            &["describe", "nodes"],
+            &["get", "pods", "--all-namespaces", "--output=wide"],
+            &["get", "mbp,dbclaim,jobs", "--output=wide"],
             &["describe", "mbp"],
             &["get", "events", "--sort-by=.lastTimestamp"],
         ];

@@ -74,16 +74,17 @@ pub(super) fn kubelet(place: &Place) -> Value {
         "tlsPrivateKeyFile": place.file("kubelet.key"),
         "failSwapOn": false,
         "resolvConf": place.file("resolv.conf"),
-        // A machine that builds has little space left.
+        // A machine that builds has little space left, and what it has read from its disk counts as memory in use.
+        // 0 % turns a signal off: the node takes pods for as long as the machine can run them.
+        // https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
         "evictionHard": {
-            "memory.available": "200Mi",
-            "nodefs.available": "1%",
-            "imagefs.available": "1%",
-            "nodefs.inodesFree": "1%",
+            "memory.available": "0%",
+            "nodefs.available": "0%",
+            "nodefs.inodesFree": "0%",
+            "imagefs.available": "0%",
+            "imagefs.inodesFree": "0%",
         },
-        // Once there is space again, pods may come at once.
-        "evictionPressureTransitionPeriod": "10s",
-        // No image could be pulled again, that of the pods' namespaces included: none is collected, whatever the pressure.
+        // No image could be pulled again, that of the pods' namespaces included: none is collected.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
         "imageMinimumGCAge": "87600h",
