@@ -9,6 +9,8 @@
 //! have closed the showtime before, so no checkout that begins later can be completed; those that are under way are waited
 //! for, as are refunds and exchanges that may give their tickets back.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use moviebooking_auth::Caller;
 use moviebooking_domain::{
@@ -25,6 +27,7 @@ use crate::{
     kind::Kind,
     named::named,
     payment::Key,
+    provider::Provider,
     refund::{NewRefund, RefundRefused, Sum, Terms},
     runner::{Halt, Item, Saga},
     step::{StepError, carry_out},
@@ -100,6 +103,7 @@ pub(crate) struct Progress {
 /// The parties of the refunds of cancelled showtimes.
 pub(crate) struct Cancellation {
     pub(crate) store: Store,
+    pub(crate) provider: Arc<dyn Provider>,
     pub(crate) clock: SharedClock,
 }
 
@@ -140,7 +144,7 @@ impl Cancellation {
             requested_by: UserId::from(Uuid::nil()),
             key: Key { request_id: payment_id.to_string(), fingerprint: Vec::new() },
         };
-        self.store.request_refund(&new, Lease::free(now), now).await.map(drop)
+        self.store.request_refund(&new, &*self.provider, Lease::free(now), now).await.map(drop)
     }
 }
 

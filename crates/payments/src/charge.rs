@@ -47,6 +47,8 @@ pub(crate) enum ChargeError {
     NotPayable(Reason),
     #[error("the reservation costs {total}, not {offered}")]
     Mismatch { total: Money, offered: Money },
+    #[error("the provider moves multiples of {unit}, and not {total}")]
+    Indivisible { total: Money, unit: Money },
     #[error("another payment for the reservation is under way")]
     InProgress,
     #[error("declined: {1:?}")]
@@ -113,6 +115,10 @@ impl Service {
             return Err(ChargeError::NoReservation);
         }
         let total = total_if_payable(&reservation)?;
+        let unit = Money::new(self.provider.unit(total.currency), total.currency);
+        if total.minor % unit.minor != 0 {
+            return Err(ChargeError::Indivisible { total, unit });
+        }
         Ok((reservation, total))
     }
 
@@ -222,6 +228,13 @@ impl From<ChargeError> for Problem {
                     .meta("total", total.to_string())
                     .meta("amount", offered.to_string())
             }
+            ChargeError::Indivisible { total, unit } => Self::new(
+                Reason::FailedPrecondition,
+                format!(
+                    "The payment provider moves multiples of {unit}, and the seats cost {total}: their price must change."
+                ),
+            )
+            .field("reservation_id", "use seats that can be paid"),
             ChargeError::InProgress => Self::new(
                 Reason::PaymentInProgress,
                 "Another payment for this reservation is under way: wait for its end.",

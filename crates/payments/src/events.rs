@@ -50,7 +50,9 @@ fn event(told: &Told) -> Result<Option<Event>, StoreError> {
     let event = match told.kind.as_str() {
         "created" => of(told, &wire::PaymentCreated { payment }),
         "authorised" | "authorisation_found" => of(told, &wire::PaymentAuthorised { payment }),
-        "declined" => of(told, &wire::PaymentDeclined { payment, reason: reason.clone() }),
+        "declined" | "withdrawn" | "not_authorised" => {
+            of(told, &wire::PaymentDeclined { payment, reason: reason.clone() })
+        }
         "captured" | "capture_found" => of(told, &wire::PaymentCaptured { payment }),
         "tickets_issued" => of(told, &wire::PaymentCompleted { payment }),
         "voided" => of(told, &wire::PaymentVoided { payment, reason: reason.clone() }),

@@ -28,7 +28,7 @@ use crate::{
     Service,
     charge::{ChargeError, outcome},
     payment::{Key, Payment},
-    refund::{RefundRefused, Ticket, fees, find},
+    refund::{RefundRefused, Ticket, fees, find, unit_up},
     saga,
 };
 
@@ -93,12 +93,14 @@ pub(crate) enum ExchangeError {
     Store(#[from] StoreError),
 }
 
-/// What it costs to exchange tickets of `old` for seats that cost `total`, `now`.
+/// What it costs to exchange tickets of `old` for seats that cost `total`, `now`, where a provider moves multiples of
+/// `unit`.
 pub(crate) fn terms(
     new: &NewExchange,
     old: &Payment,
     tickets: &[Ticket],
     total: Money,
+    unit: i64,
     now: Timestamp,
 ) -> Result<Terms, ExchangeRefused> {
     use saga::State::{Completed, PartiallyRefunded, Refunded};
@@ -115,7 +117,7 @@ pub(crate) fn terms(
     // The time to exchange tickets is the time to return them; the fee is not kept.
     fees(&chosen, now)?;
     let price = chosen.iter().fold(0_i64, |sum, ticket| sum.saturating_add(ticket.price));
-    let worth = price.min(old.left());
+    let worth = unit_up(price, unit).min(old.left());
     let carried = worth.min(total.minor);
     let difference = Money::new(total.minor - carried, total.currency);
     let offered = new.amount.unwrap_or(Money::new(0, total.currency));
@@ -174,7 +176,7 @@ impl Service {
         if draft.theater_id != old.theater_id {
             return Err(ExchangeRefused::Elsewhere.into());
         }
-        Ok(self.store.begin_exchange(new, &draft).await?)
+        Ok(self.store.begin_exchange(new, &draft, &*self.provider).await?)
     }
 }
 

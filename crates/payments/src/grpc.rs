@@ -42,7 +42,7 @@ impl PaymentsService for Service {
         let caller = Caller::of(&request);
         let charge = read_charge(&caller, request.get_ref())?;
         let payment = self.charge(&caller, &charge).await.map_err(Problem::from)?;
-        Ok(Response::new(to_wire(payment, Vec::new())))
+        Ok(Response::new(to_wire(payment.shown_to(&caller), Vec::new())))
     }
 
     async fn list_payments(
@@ -78,7 +78,7 @@ impl PaymentsService for Service {
         let caller = Caller::of(&request);
         let exchange = read_exchange(&caller, request.get_ref())?;
         let payment = self.exchange(&caller, &exchange).await.map_err(Problem::from)?;
-        Ok(Response::new(to_wire(payment, Vec::new())))
+        Ok(Response::new(to_wire(payment.shown_to(&caller), Vec::new())))
     }
 
     async fn get_showtime_refunds(
@@ -107,7 +107,7 @@ impl PaymentsService for Service {
         let caller = Caller::of(&request);
         let refund = read_refund(&caller, request.get_ref())?;
         let payment = self.refund(&caller, refund).await.map_err(Problem::from)?;
-        Ok(Response::new(to_wire(payment, Vec::new())))
+        Ok(Response::new(to_wire(payment.shown_to(&caller), Vec::new())))
     }
 
     async fn cancel_payment(
@@ -115,8 +115,9 @@ impl PaymentsService for Service {
         request: Request<CancelPaymentRequest>,
     ) -> Result<Response<wire::Payment>, Status> {
         let id = fields::id("payment_id", &request.get_ref().payment_id)?;
-        let payment = self.cancel(&Caller::of(&request), id).await?;
-        Ok(Response::new(to_wire(payment, Vec::new())))
+        let caller = Caller::of(&request);
+        let payment = self.cancel(&caller, id).await?;
+        Ok(Response::new(to_wire(payment.shown_to(&caller), Vec::new())))
     }
 
     async fn resume_payment(
@@ -254,6 +255,7 @@ fn to_wire(payment: Payment, history: Vec<PastEvent>) -> wire::Payment {
         state: to_wire_state(payment.state).into(),
         amount: Some(money(payment.amount.minor)),
         refunded: Some(money(payment.refunded)),
+        fee_kept: Some(money(payment.fees_kept())),
         failure_reason: payment.failure.as_ref().map_or("", |failure| failure.reason.name()).to_owned(),
         ticket_ids: payment.ticket_ids.iter().map(ToString::to_string).collect(),
         create_time: Some(fields::time::to_wire(payment.created_at)),
@@ -273,7 +275,6 @@ fn to_wire(payment: Payment, history: Vec<PastEvent>) -> wire::Payment {
         exchange_of: payment.exchange.map(|exchange| exchange.of.to_string()).unwrap_or_default(),
         carried: payment.exchange.map(|exchange| money(exchange.carried)),
         offers: payment.offers,
-        fee_kept: Some(money(payment.fees.min(payment.amount.minor.saturating_sub(payment.refunded)))),
         parked: payment.parked.is_some(),
         parked_reason: payment.parked.unwrap_or_default(),
     }

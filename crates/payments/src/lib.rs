@@ -146,7 +146,8 @@ impl Service {
             neighbours: neighbours.clone(),
             clock: Arc::clone(&clock),
         };
-        let cancellation = Cancellation { store: store.clone(), clock: Arc::clone(&clock) };
+        let cancellation =
+            Cancellation { store: store.clone(), provider: Arc::clone(&provider), clock: Arc::clone(&clock) };
         Self {
             neighbours,
             provider,

@@ -106,12 +106,26 @@ impl Payment {
     /// The payment as it was when its tickets had been issued, whatever was refunded since.
     pub(crate) fn when_completed(self) -> Self {
         let updated_at = self.completed_at.unwrap_or(self.updated_at);
-        Self { state: State::Completed, refunded: 0, fees: 0, carried_back: 0, updated_at, ..self }
+        Self {
+            state: State::Completed,
+            refunded: 0,
+            fees: 0,
+            carried_back: 0,
+            parked: None,
+            updated_at,
+            ..self
+        }
     }
 
     /// Minor units of it that can still be refunded.
     pub(crate) fn left(&self) -> i64 {
         self.amount.minor.saturating_sub(self.refund_reserved).saturating_sub(self.carried_out)
+    }
+
+    /// Minor units of what was paid, here and by the exchanged tickets, that were kept for returned tickets.
+    pub(crate) fn fees_kept(&self) -> i64 {
+        let paid = self.amount.minor.saturating_add(self.carried_in());
+        self.fees.min(paid.saturating_sub(self.refunded).saturating_sub(self.carried_back))
     }
 
     /// Minor units of the exchanged tickets' worth that can still be refunded.
@@ -136,7 +150,7 @@ impl Payment {
             0 => State::Completed,
             _ => State::PartiallyRefunded,
         };
-        Self { state, refunded, fees, carried_back: carried, updated_at, ..self }
+        Self { state, refunded, fees, carried_back: carried, parked: None, updated_at, ..self }
     }
 }
 

@@ -13,7 +13,7 @@ use std::{fmt, sync::Arc};
 
 use moviebooking_domain::{
     id::{PaymentId, RefundId},
-    money::Money,
+    money::{Currency, Money},
 };
 use moviebooking_sandbox_bank::Bank;
 use moviebooking_serve::StartError;
@@ -30,6 +30,11 @@ pub use webhook::{Happened, Notice, Webhook, WebhookRefused};
 pub trait Provider: Send + Sync {
     /// Its name in the database, in answers and in the path of its webhooks: "sandbox".
     fn name(&self) -> &'static str;
+
+    /// The smallest amount of a currency that it moves, in minor units; every other one is a multiple of it.
+    fn unit(&self, _currency: Currency) -> i64 {
+        1
+    }
 
     /// Holds `amount` of the buyer's money without taking it.
     ///
@@ -118,7 +123,7 @@ pub struct BuyerAction {
 }
 
 /// Names one movement of money, for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// The payment's authorisation.
     Authorise(PaymentId),

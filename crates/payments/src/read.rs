@@ -21,7 +21,7 @@ impl Payment {
 impl Payment {
     /// As the caller sees it: what went wrong inside the platform is for admins, and how to confirm the payment is for its
     /// buyer alone.
-    fn shown_to(self, caller: &Caller) -> Self {
+    pub(crate) fn shown_to(self, caller: &Caller) -> Self {
         let parked = self.parked.map(|why| if caller.is_admin() { why } else { String::new() });
         let confirmation = self.confirmation.filter(|_| caller.is(self.user_id));
         Self { parked, confirmation, ..self }

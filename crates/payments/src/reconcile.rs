@@ -29,6 +29,8 @@ use crate::{
     store::Store,
 };
 
+/// What is called a refund that did not reach the buyer.
+const REFUND_FAILED: &str = "refund_failed";
 /// How many rows of the ledger are read at once.
 const PAGE: i64 = 1_000;
 
@@ -69,7 +71,7 @@ pub struct Reconciliation {
 pub struct Difference {
     /// Which way they differ.
     pub kind: Kind,
-    /// "captured", "refunded" or, for what the provider kept of these, "provider_fee".
+    /// "captured", "refunded", "refund_failed" or, for what the provider kept of these, "provider_fee".
     pub movement: &'static str,
     /// Our payment; nothing when the provider does not know of one.
     pub payment: Option<PaymentId>,
@@ -168,6 +170,10 @@ impl Comparison<'_> {
             let page = self.provider.transactions(&query).await.map_err(|error| self.failed(error))?;
             listed.extend(page.transactions);
             match page.next {
+                next @ Some(_) if next == query.after => {
+                    let why = "its list goes round in a circle".to_owned();
+                    return Err(self.failed(ProviderError::Unknown(why)));
+                }
                 Some(next) => query.after = Some(next),
                 None => return Ok(listed),
             }
@@ -205,6 +211,8 @@ impl Comparison<'_> {
         let (movement, refund) = match transaction.movement {
             Movement::Capture => (CAPTURED, None),
             Movement::Refund(refund) => (REFUNDED, refund),
+            // The ledger has no such rows: a person pays the buyer back in another way.
+            Movement::FailedRefund(refund) => (REFUND_FAILED, refund),
         };
         let mut entry = None;
         if let Some(payment) = transaction.payment {

@@ -28,7 +28,7 @@ use moviebooking_proto::payments::v1::RefundFacts;
 use moviebooking_store::{Row, StoreError};
 use uuid::Uuid;
 
-pub(crate) use request::{NewRefund, Plan, RefundRefused, Sum, Terms, Ticket, fees, find, plan};
+pub(crate) use request::{NewRefund, Plan, RefundRefused, Sum, Terms, Ticket, fees, find, plan, unit_up};
 
 use crate::{
     kind::Kind,

@@ -99,10 +99,10 @@ impl Bank {
         Ok(decided)
     }
 
-    /// Takes a payment back that its buyer has not decided on, so that they cannot any more; nothing when there is none.
+    /// Takes a payment back that its buyer has not approved, so that they cannot any more; nothing when there is none.
     pub(crate) async fn withdraw(&self, payment: Uuid) -> Result<Option<Answer>, StoreError> {
         let state = sql("UPDATE bank_confirmations SET state = 'WITHDRAWN' \
-             WHERE payment_id = $1 AND state IN ('WAITING', 'WITHDRAWN') RETURNING state");
+             WHERE payment_id = $1 AND state IN ('WAITING', 'DECLINED', 'WITHDRAWN') RETURNING state");
         Ok(state.bind(payment).fetch_optional(&self.db).await?.map(|_withdrawn| Answer::Done))
     }
 }

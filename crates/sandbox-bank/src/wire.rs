@@ -1,17 +1,29 @@
 //! What the bank is asked and what it answers, as JSON.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, Unexpected},
+};
 use uuid::Uuid;
 
 /// Money.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Amount {
-    /// In minor units of the currency.
+    /// In minor units of the currency; never negative.
+    #[serde(deserialize_with = "not_negative")]
     pub minor: i64,
     /// An ISO 4217 code.
     pub currency: String,
+}
+
+fn not_negative<'de, D: Deserializer<'de>>(input: D) -> Result<i64, D::Error> {
+    let minor = i64::deserialize(input)?;
+    if minor < 0 {
+        return Err(Error::invalid_value(Unexpected::Signed(minor), &"0 or more minor units"));
+    }
+    Ok(minor)
 }
 
 /// `POST /v1/payments`

@@ -19,15 +19,18 @@ pub(super) fn accepted(scope: &Scope<'_>, live: &Live, served: &BTreeSet<Foreign
     let asked = routes_asked_for(scope);
     let parent = &scope.spec.gateway.routes.as_ref()?.parent_ref.name;
     let name = scope.object_name(GATEWAY);
-    let problem = asked.iter().find_map(|kind| {
-        if !served.contains(kind) {
-            let message = format!(
-                "the API server knows no {}: install the Gateway API 1.1 or newer, or set spec.gateway.ingress instead",
-                kind.kind()
-            );
-            return Some(State::fails("GatewayApiMissing", message));
-        }
-        problem(kind.kind(), &name, parent, live.get(&Key { kind: kind.kind().to_owned(), name: name.clone() }))
+    let missing = asked.iter().find(|kind| !served.contains(kind)).map(|kind| {
+        let message = format!(
+            "the API server knows no {}: install the Gateway API 1.1 or newer, or set spec.gateway.ingress instead",
+            kind.kind()
+        );
+        State::fails("GatewayApiMissing", message)
+    });
+    let problem = missing.or_else(|| {
+        asked.iter().find_map(|kind| {
+            let key = Key { kind: kind.kind().to_owned(), name: name.clone() };
+            problem(kind.kind(), &name, parent, live.get(&key))
+        })
     });
     Some(
         problem.unwrap_or_else(|| State::holds("Accepted", format!("the Gateway {parent} takes the routes"))),

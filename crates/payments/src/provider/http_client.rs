@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::Response;
 use moviebooking_serve::StartError;
 use reqwest::{ClientBuilder, RequestBuilder, Url, redirect::Policy};
 use rustls::{ClientConfig, RootCertStore};
 
 /// The largest answer that is read.
 pub(super) const MOST_BYTES: usize = 4 * 1024 * 1024;
+/// How long an answer may take, whole: a command waits for no other limit.
+const ANSWER: Duration = Duration::from_secs(30);
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -21,7 +23,7 @@ pub(super) fn base_url(flag: &str, text: &str) -> Result<Url, StartError> {
 
 /// A client for requests to `url`, which follows no redirects.
 pub(super) fn builder(url: &Url) -> Result<ClientBuilder, StartError> {
-    let builder = reqwest::Client::builder().redirect(Policy::none()).pool_idle_timeout(IDLE);
+    let builder = reqwest::Client::builder().redirect(Policy::none()).timeout(ANSWER).pool_idle_timeout(IDLE);
     if url.scheme() == "https" {
         return Ok(builder);
     }
@@ -36,7 +38,7 @@ pub(super) fn builder(url: &Url) -> Result<ClientBuilder, StartError> {
 }
 
 /// Sends a request and reads the answer. An error has no URL and no body in it, because it goes to the log.
-pub(super) async fn send(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), String> {
+pub(super) async fn send(request: RequestBuilder) -> Result<Response<Vec<u8>>, String> {
     let text = |error: reqwest::Error| error.without_url().to_string();
     let mut answer = request.send().await.map_err(text)?;
     let mut body = Vec::new();
@@ -46,5 +48,8 @@ pub(super) async fn send(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>
         }
         body.extend_from_slice(&chunk);
     }
-    Ok((answer.status(), body))
+    let mut read = Response::new(body);
+    *read.status_mut() = answer.status();
+    *read.headers_mut() = std::mem::take(answer.headers_mut());
+    Ok(read)
 }

@@ -109,7 +109,8 @@ impl Sandbox {
                 let request = client.request(method, url.join(path).map_err(unknown)?);
                 let request = request.header(AUTHORIZATION, bearer.expose_secret());
                 let request = request.header(CONTENT_TYPE, "application/json").body(body);
-                http_client::send(request).await.map_err(ProviderError::Unknown)
+                let answer = http_client::send(request).await.map_err(ProviderError::Unknown)?;
+                Ok((answer.status(), answer.into_body()))
             }
             Line::Embedded(router) => {
                 let request = Request::builder()

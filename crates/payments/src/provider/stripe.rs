@@ -2,8 +2,9 @@
 //!
 //! A payment is one PaymentIntent, which has our id in its metadata. Every request that changes something carries our
 //! key of the operation as its idempotency key, which Stripe remembers for at least 24 hours; what happened longer ago
-//! is found by the metadata before anything is sent again. A PaymentIntent that was declined is cancelled before we say
-//! so: who has its client secret could otherwise confirm it later with another card.
+//! is found by the metadata before anything is sent again. A failure that it remembers does not last as long
+//! (`client.rs`). A PaymentIntent that was declined is cancelled before we say so: who has its client secret could
+//! otherwise confirm it later with another card.
 
 mod amount;
 mod client;
@@ -14,7 +15,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use moviebooking_domain::{
     id::{PaymentId, RefundId},
-    money::Money,
+    money::{Currency, Money},
 };
 use moviebooking_process::Credential;
 use moviebooking_sandbox_bank::Bank;
@@ -33,6 +34,10 @@ const SIGNATURE_HEADER: &str = "stripe-signature";
 /// The metadata by which Stripe's objects are found to be ours.
 const PAYMENT: &str = "payment_id";
 const REFUND: &str = "refund_id";
+/// How many seconds Stripe's clock may be behind ours.
+const CLOCKS_APART: u64 = 300;
+/// How many pages of a hundred payment intents are read to find one.
+const MOST_PAGES: usize = 10;
 /// In the place of an id for a payment of nothing, which Stripe does not take: it is not asked about it.
 const NOTHING: &str = "nothing";
 
@@ -103,10 +108,7 @@ impl Stripe {
     /// The payment's intent as it is now; nothing when Stripe has none.
     async fn intent(&self, payment: &Charged) -> Result<Option<PaymentIntent>, ProviderError> {
         if payment.reference.is_empty() {
-            let query = format!("metadata['{PAYMENT}']:'{}'", payment.id);
-            let found: List<PaymentIntent> =
-                self.client.get("v1/payment_intents/search", &[("query", query)]).await.map_err(no_answer)?;
-            return Ok(found.data.into_iter().find(|intent| intent.payment() == Some(payment.id)));
+            return self.unnamed_intent(payment.id).await;
         }
         let path = object::path("v1/payment_intents", &payment.reference)?;
         match self.client.get(&path, &[]).await {
@@ -114,6 +116,32 @@ impl Stripe {
             Err(refusal) if refusal.is_missing() => Ok(None),
             Err(refusal) => Err(no_answer(refusal)),
         }
+    }
+
+    /// The intent of a payment that is known by our id alone. Stripe's list is right at once, but long; its search lags
+    /// a minute, and sometimes an hour (<https://docs.stripe.com/search#data-freshness>). So the list is read first, as
+    /// far back as the payment, and of very many the newest.
+    async fn unnamed_intent(&self, payment: PaymentId) -> Result<Option<PaymentIntent>, ProviderError> {
+        let created = payment.uuid().get_timestamp().map_or(0, |time| time.to_unix().0);
+        let mut query = vec![
+            ("created[gte]", created.saturating_sub(CLOCKS_APART).to_string()),
+            ("limit", "100".to_owned()),
+        ];
+        for _ in 0..MOST_PAGES {
+            let page: List<PaymentIntent> =
+                self.client.get("v1/payment_intents", &query).await.map_err(no_answer)?;
+            let last = page.data.last().map(|intent| intent.id.clone());
+            if let Some(found) = page.data.into_iter().find(|intent| intent.payment() == Some(payment)) {
+                return Ok(Some(found));
+            }
+            let Some(last) = last.filter(|_| page.has_more) else { return Ok(None) };
+            query.truncate(2);
+            query.push(("starting_after", last));
+        }
+        let query = format!("metadata['{PAYMENT}']:'{payment}'");
+        let found: List<PaymentIntent> =
+            self.client.get("v1/payment_intents/search", &[("query", query)]).await.map_err(no_answer)?;
+        Ok(found.data.into_iter().find(|intent| intent.payment() == Some(payment)))
     }
 
     /// The path of what is done to the payment's intent.
@@ -183,6 +211,10 @@ impl Stripe {
 impl Provider for Stripe {
     fn name(&self) -> &'static str {
         "stripe"
+    }
+
+    fn unit(&self, currency: Currency) -> i64 {
+        amount::unit(currency)
     }
 
     async fn authorise(

@@ -50,4 +50,6 @@ pub enum Movement {
     Capture,
     /// Back to the buyer, with our refund where the provider knows of one.
     Refund(Option<RefundId>),
+    /// A refund that did not reach the buyer: the provider has the money again.
+    FailedRefund(Option<RefundId>),
 }

@@ -90,6 +90,8 @@ pub(crate) enum RefundRefused {
     RefundedTicket(usize),
     #[error("nothing is left")]
     NothingLeft,
+    #[error("the provider moves multiples of {unit}")]
+    Indivisible { unit: Money },
     #[error("only staff refunds by amount")]
     AmountByBuyer,
     #[error("buyers may not return ticket {0:?}")]
@@ -119,11 +121,12 @@ pub(crate) enum RefundError {
     Store(#[from] StoreError),
 }
 
-/// What to do for a refund that is asked for `now`.
+/// What to do for a refund that is asked for `now`, where the provider moves multiples of `unit`.
 pub(crate) fn plan(
     new: &NewRefund,
     payment: &Payment,
     tickets: &[Ticket],
+    unit: i64,
     now: Timestamp,
 ) -> Result<Plan, RefundRefused> {
     use saga::State::{Completed, PartiallyRefunded, Refunded};
@@ -145,18 +148,26 @@ pub(crate) fn plan(
     let price = chosen.iter().fold(0_i64, |sum, ticket| sum.saturating_add(ticket.price));
     let mut fee = 0;
     let amount = match (&new.sum, new.terms) {
+        (Sum::Amount(amount), _) if amount.minor % unit != 0 => {
+            return Err(RefundRefused::Indivisible { unit: Money::new(unit, amount.currency) });
+        }
         (Sum::Amount(amount), _) => amount.minor,
         (Sum::Everything, Terms::Staff) if chosen.is_empty() && left == 0 => {
             return Err(RefundRefused::NothingLeft);
         }
         (Sum::Everything, Terms::Staff) => left,
+        // What cannot be paid back to the last digit is rounded in favour of the buyer.
+        (Sum::Tickets(_), Terms::Staff) if price <= left => unit_up(price, unit).min(left),
         (Sum::Tickets(_), Terms::Staff) => price,
         (_, Terms::Buyer | Terms::Cancelled) if chosen.is_empty() => return Err(RefundRefused::NothingLeft),
         // A part may have been refunded by amount before.
-        (_, Terms::Cancelled) => price.min(left),
+        (_, Terms::Cancelled) => unit_up(price, unit).min(left),
         (_, Terms::Buyer) => {
             fee = fees(&chosen, now)?;
-            price.saturating_sub(fee).min(left)
+            let amount = unit_up(price.saturating_sub(fee), unit).min(left);
+            // No more is kept than is there.
+            fee = fee.min(left - amount);
+            amount
         }
     };
     if amount > left {
@@ -170,6 +181,11 @@ pub(crate) fn plan(
         fee,
         tickets: chosen.into_iter().map(|ticket| ticket.id).collect(),
     })
+}
+
+/// The least multiple of `unit` that is no less than `amount`; neither is negative.
+pub(crate) fn unit_up(amount: i64, unit: i64) -> i64 {
+    amount.saturating_add(unit - 1) / unit * unit
 }
 
 /// The named tickets of a payment, if none of them is refunded already.
@@ -205,7 +221,7 @@ impl Service {
         let payment = payment.filter(|payment| payment.visible_to(caller)).ok_or(RefundError::NotFound)?;
         new.terms = if caller.runs(payment.theater_id) { Terms::Staff } else { Terms::Buyer };
         let now = self.clock.now();
-        let ended = match self.store.request_refund(&new, Lease::new(now), now).await {
+        let ended = match self.store.request_refund(&new, &*self.provider, Lease::new(now), now).await {
             Ok(refund) => self.refunds.finish(refund).await?,
             // It may be refused because this very request was carried out before.
             Err(refusal) => {
@@ -267,6 +283,10 @@ impl From<RefundRefused> for Problem {
             RefundRefused::Currency { paid } => {
                 Self::invalid("amount.currency_code", format!("use {}, in which it was paid", paid.currency))
             }
+            RefundRefused::Indivisible { unit } => Self::invalid(
+                "amount.amount_minor",
+                format!("use a multiple of {}: the payment provider moves no less than {unit}", unit.minor),
+            ),
             RefundRefused::ForeignTicket(index) => {
                 Self::invalid(ticket(index), "use a ticket of this payment")
             }

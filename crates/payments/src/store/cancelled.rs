@@ -9,7 +9,7 @@ use moviebooking_fields::to_money;
 use moviebooking_proto::payments::v1::{ShowtimeRefunded, ShowtimeRefundsRequested};
 use moviebooking_store::{Executor, Row, StoreError, retry, sql};
 
-use super::{Lease, Store, currency, parsed};
+use super::{Lease, Store, currency, exchanges, parsed};
 use crate::{
     cancellation::{CancelledShowtime, Progress},
     refund, saga,
@@ -120,7 +120,10 @@ async fn progress(on: impl Into<Executor<'_>>, showtime: CancelledShowtime) -> R
          CAST(COALESCE(SUM(p.refunded), 0) AS BIGINT) AS refunded, MIN(p.currency) AS currency FROM (\
          SELECT q.state, q.completed_at, q.refunded, q.currency, \
          (SELECT COUNT(*) FROM payment_tickets t WHERE t.payment_id = q.id AND t.refund_id IS NULL) AS open_tickets, \
-         (SELECT COUNT(*) FROM refunds r WHERE r.payment_id = q.id AND r.state IN ");
+         (SELECT COUNT(*) FROM refunds r WHERE (r.payment_id = q.id \
+         OR (r.requested_by = q.id AND r.request_id <> '");
+    // The payment from which tickets were exchanged pays its share back at the request of the one for the new tickets.
+    query.push(exchanges::TAKING_BACK).push("')) AND r.state IN ");
     query.push_list(open_refunds()).push(") AS open_refunds FROM payments q WHERE q.showtime_id = ");
     query.push_bind(showtime.id).push(") p");
     let row = query.fetch_one(on).await?;

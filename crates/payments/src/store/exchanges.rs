@@ -16,9 +16,13 @@ use super::{
 use crate::{
     exchange::{ExchangeRefused, NewExchange, Terms, terms},
     payment::{About, Event, Exchange, Key, Payment},
+    provider::Provider,
     refund::{Refund, State},
     saga,
 };
+
+/// The key of the refund that takes exchanged tickets back, which their new payment asks for.
+pub(super) const TAKING_BACK: &str = "exchange";
 
 impl Store {
     /// Writes the payment of a new exchange, completed from `draft` by what is to be paid and carried over, and the refund
@@ -27,14 +31,16 @@ impl Store {
         &self,
         new: &NewExchange,
         draft: &Payment,
+        provider: &dyn Provider,
     ) -> Result<Payment, ExchangeRefused> {
         retry(|| async {
             let now = draft.created_at;
             let mut tx = self.db.begin().await?;
             let locked = lock_payment(&mut tx, new.payment_id, now).await?;
             let old = Payment::read(&locked)?;
+            let unit = provider.unit(draft.amount.currency);
             let Terms { carried, excess, difference } =
-                terms(new, &old, &tickets(&mut tx, old.id).await?, draft.amount, now)?;
+                terms(new, &old, &tickets(&mut tx, old.id).await?, draft.amount, unit, now)?;
             let refund = taking_back(&old, excess, draft, now);
             let payment = Payment {
                 amount: difference,
@@ -77,7 +83,7 @@ fn taking_back(old: &Payment, excess: i64, draft: &Payment, now: Timestamp) -> R
         fee: 0,
         leave_checked_in: false,
         failure: None,
-        key: Key { request_id: "exchange".to_owned(), fingerprint: draft.key.fingerprint.clone() },
+        key: Key { request_id: TAKING_BACK.to_owned(), fingerprint: draft.key.fingerprint.clone() },
         carried: 0,
         after: None,
         updated_at: now,

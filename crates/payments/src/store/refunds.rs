@@ -9,6 +9,7 @@ use super::{Lease, Store, append, exchanges, lock_payment};
 use crate::{
     metrics,
     payment::{About, BoughtTicket, Event, Payment, Returned},
+    provider::Provider,
     refund::{self, NewRefund, Refund, RefundRefused, State, Terms, plan},
 };
 
@@ -18,6 +19,7 @@ impl Store {
     pub(crate) async fn request_refund(
         &self,
         new: &NewRefund,
+        provider: &dyn Provider,
         lease: Lease,
         now: Timestamp,
     ) -> Result<Refund, RefundRefused> {
@@ -31,7 +33,8 @@ impl Store {
             if new.terms == Terms::Cancelled && is_under_way(&mut tx, new.payment_id).await? {
                 return Err(RefundRefused::UnderWay);
             }
-            let plan = plan(new, &payment, &tickets(&mut tx, new.payment_id).await?, now)?;
+            let unit = provider.unit(payment.amount.currency);
+            let plan = plan(new, &payment, &tickets(&mut tx, new.payment_id).await?, unit, now)?;
             let refund = Refund::new(new, &payment, &plan, lease, now);
             sql("UPDATE payments SET refund_reserved = refund_reserved + $2, carried_back = carried_back + $3 \
                  WHERE id = $1")
@@ -184,10 +187,18 @@ pub(super) async fn claim_tickets(
 /// Books the money that was paid back and the fee that was kept, and has the rest paid back by the payment from which the
 /// tickets were exchanged. Returns what was paid back and kept in all.
 async fn pay_back(tx: &mut Tx, payment: Payment, refund: &Refund) -> Result<Returned, StoreError> {
+    // `carried_back` has the shares of refunds that may yet be refused as well.
+    let carried = sql("SELECT CAST(COALESCE(SUM(carried), 0) AS BIGINT) AS carried FROM refunds \
+         WHERE payment_id = $1 AND state = $2")
+    .bind(payment.id)
+    .bind(State::Refunded.name())
+    .fetch_one(&mut *tx)
+    .await?
+    .get::<i64>("carried")?;
     let returned = Returned {
         refunded: payment.refunded.saturating_add(refund.amount.minor),
         fees: payment.fees.saturating_add(refund.fee),
-        carried: payment.carried_back,
+        carried: carried.saturating_add(refund.carried),
     };
     let exchange = payment.exchange;
     let payment = payment.when_refunded(returned, refund.updated_at);

@@ -1,5 +1,6 @@
 //! Cancelled showtimes: every payment for them is refunded, once.
 
+use jiff::SignedDuration;
 use moviebooking_auth::Caller;
 use moviebooking_domain::clock::Clock as _;
 use moviebooking_proto::{
@@ -141,6 +142,25 @@ both_engines! {
         let requested = sql("SELECT id FROM refunds").fetch_all(&world.db).await.unwrap();
         assert_eq!(requested.len(), 5);
         assert!(world.progress(&admin()).await.unwrap().done);
+        world.check().await;
+    }
+
+    async fn it_is_not_done_before_what_exchanged_tickets_were_worth_is_paid_back(db: Db) {
+        let (world, buyer) = (World::new(db).await, customer());
+        let old = world.returnable(&buyer, &[1000]).await;
+        world.another_showtime();
+        world.exchange(&buyer, &world.swap(&buyer, &old, &[0], &[1000], 0)).await.unwrap();
+        world.cancel().await;
+        world.faults.next("refund", Fault::Down, 4);
+        for _ in 0..3 {
+            world.service.tick().await.unwrap();
+            let progress = world.progress(&staff()).await.unwrap();
+            assert_eq!((progress.done, world.payment(&old.id).await.refunded), (false, Some(euro(0))));
+            world.clock.advance(SignedDuration::from_secs(1));
+        }
+        world.settle().await;
+        let progress = world.progress(&staff()).await.unwrap();
+        assert_eq!((progress.done, world.payment(&old.id).await.refunded), (true, Some(euro(1000))));
         world.check().await;
     }
 

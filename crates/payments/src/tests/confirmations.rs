@@ -28,7 +28,7 @@ fn page(payment: &Payment) -> String {
 }
 
 impl World {
-    async fn cancel_payment(&self, caller: &Caller, id: &str) -> Result<Payment, Status> {
+    pub(super) async fn cancel_payment(&self, caller: &Caller, id: &str) -> Result<Payment, Status> {
         let message = CancelPaymentRequest { payment_id: id.to_owned() };
         self.service.cancel_payment(request(caller, &message)).await.map(tonic::Response::into_inner)
     }
@@ -90,13 +90,13 @@ both_engines! {
 
     async fn who_cancels_pays_in_another_way_at_once(db: Db) {
         let (world, buyer) = (World::new(db).await, customer());
-        // Also when they had confirmed a moment before.
-        for confirmed in [false, true] {
+        // Also when they had decided at the bank a moment before.
+        for decided in ["", "approve", "decline"] {
             let reservation = world.hold(&buyer, &[900]);
             let bill = world.bill(&reservation, "tok_confirm");
             let waiting = world.charge(&buyer, &bill).await.unwrap();
-            if confirmed {
-                assert_eq!(world.decide(&page(&waiting), "approve").await, StatusCode::OK);
+            if !decided.is_empty() {
+                assert_eq!(world.decide(&page(&waiting), decided).await, StatusCode::OK);
             }
             for _ in 0..2 {
                 let cancelled = world.cancel_payment(&buyer, &waiting.id).await.unwrap();

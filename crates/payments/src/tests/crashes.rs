@@ -115,7 +115,7 @@ async fn begin_refund(world: &World, buyer: &Caller) -> Refund {
     let mut new = crate::grpc::read_refund(&staff(), &request).unwrap();
     new.terms = refund::Terms::Staff;
     let now = world.clock.now();
-    world.service.store.request_refund(&new, Lease::new(now), now).await.unwrap()
+    world.service.store.request_refund(&new, &*world.service.provider, Lease::new(now), now).await.unwrap()
 }
 
 /// Has a checkout turned round, and takes it up again.

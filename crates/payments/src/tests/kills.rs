@@ -178,7 +178,8 @@ async fn bring_to(step: Step, service: &Service, cinema: &Cinema) -> Case {
             };
             let new = crate::grpc::read_refund(&buyer, &request).unwrap();
             let now = cinema.clock.now();
-            let mut refund = service.store.request_refund(&new, Lease::new(now), now).await.unwrap();
+            let mut refund =
+                service.store.request_refund(&new, &*service.provider, Lease::new(now), now).await.unwrap();
             while refund.state != state {
                 refund = service.refunds.saga().step(&refund).await.unwrap();
             }

@@ -5,7 +5,7 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
 };
 
@@ -57,6 +57,8 @@ pub(super) struct Faults {
     pub(super) gate: Semaphore,
     /// How many answers have waited at the gate.
     pub(super) late: AtomicUsize,
+    /// The smallest amount that the bank moves.
+    pub(super) unit: AtomicI64,
 }
 
 impl Faults {
@@ -66,6 +68,7 @@ impl Faults {
             calls: Mutex::default(),
             gate: Semaphore::new(0),
             late: AtomicUsize::default(),
+            unit: AtomicI64::new(1),
         })
     }
 

@@ -167,7 +167,8 @@ both_engines! {
 
     async fn a_parked_refund_is_shown_at_its_payment_and_goes_on_when_resumed(db: Db) {
         let (world, buyer) = (World::new(db).await, customer());
-        let paid = world.paid(&buyer, &[900]).await;
+        let bill = world.bill(&world.hold(&buyer, &[900]), "tok_approve");
+        let paid = world.charge(&buyer, &bill).await.unwrap();
         let refund = world.everything(&paid);
         world.faults.next("refund", Fault::Down, 10_000);
         let by = staff();
@@ -175,6 +176,8 @@ both_engines! {
         let parked = world.until_parked(&paid.id).await;
         assert_eq!(parked.state(), PaymentState::Completed);
         assert_eq!(reason(&world.refund(&by, &refund).await), Some(Reason::PaymentParked));
+        // What went wrong inside is not for buyers, and changes no answer that was given.
+        assert_eq!(world.charge(&buyer, &bill).await.unwrap(), paid);
         let refused = world.compensate(&paid.id).await.unwrap_err();
         assert_eq!(reason_of(&refused), Some(Reason::FailedPrecondition));
         world.faults.clear();

@@ -1,8 +1,10 @@
 //! Tickets that their buyer returns, by the theater's refund policy.
 
+use std::sync::atomic::Ordering;
+
 use jiff::SignedDuration;
 use moviebooking_proto::{Reason, payments::v1::PaymentState, theaters::v1::RefundPolicy};
-use moviebooking_store::both_engines;
+use moviebooking_store::{both_engines, sql};
 use tonic_types::StatusExt as _;
 
 use super::world::{World, admin, customer, euro, reason, staff};
@@ -91,7 +93,43 @@ both_engines! {
         // What staff refunded by amount is not paid a second time.
         world.refund(&staff(), &world.by_amount(&paid, 1300)).await.unwrap();
         let rest = world.refund(&buyer, &world.by_tickets(&paid, &[1])).await.unwrap();
-        assert_eq!((rest.state(), rest.refunded), (PaymentState::Refunded, Some(euro(1500))));
+        // Nothing is left of which a fee could be kept.
+        assert_eq!((rest.state(), rest.refunded, rest.fee_kept), (PaymentState::Refunded, Some(euro(1500)), Some(euro(0))));
+        let kept = sql("SELECT COALESCE(SUM(amount), 0) AS kept FROM ledger WHERE account = 'return_fees'");
+        let kept: i64 = kept.fetch_one(&world.db).await.unwrap().get("kept").unwrap();
+        assert_eq!(kept, 0);
+        world.check().await;
+    }
+
+    async fn what_the_provider_cannot_move_is_rounded_in_favour_of_the_buyer(db: Db) {
+        let (world, buyer) = (World::new(db).await, customer());
+        world.faults.unit.store(10, Ordering::SeqCst);
+        world.policy(Some(RefundPolicy { fee_minor: 0, ..POLICY }));
+        // 1125 of each, of which the bank moves no 5.
+        let paid = world.paid(&buyer, &[1250, 1250]).await;
+        let partly = world.refund(&buyer, &world.by_tickets(&paid, &[0])).await.unwrap();
+        assert_eq!(partly.refunded, Some(euro(1130)));
+        let odd = world.refund(&staff(), &world.by_amount(&paid, 125)).await.unwrap_err();
+        let fields = odd.get_details_bad_request().unwrap().field_violations;
+        assert_eq!(fields[0].field, "amount.amount_minor");
+        assert!(fields[0].description.starts_with("use a multiple of 10"), "{}", fields[0].description);
+        world.refund(&staff(), &world.by_amount(&paid, 120)).await.unwrap();
+        world.check().await;
+        let unpayable = world.charge(&buyer, &world.bill(&world.hold(&buyer, &[1255]), "tok_approve")).await;
+        assert_eq!(reason(&unpayable), Some(Reason::FailedPrecondition));
+        // Two seats that cost a whole number of tens together.
+        let paid = world.paid(&buyer, &[1255, 1255]).await;
+        let partly = world.refund(&staff(), &world.by_tickets(&paid, &[0])).await.unwrap();
+        assert_eq!(partly.refunded, Some(euro(1260)));
+        let fully = world.refund(&staff(), &world.by_tickets(&paid, &[1])).await.unwrap();
+        assert_eq!((fully.state(), fully.refunded), (PaymentState::Refunded, Some(euro(2510))));
+        let old = world.paid(&buyer, &[1255, 1255]).await;
+        let new = world.exchange(&buyer, &world.swap(&buyer, &old, &[0], &[1000], 0)).await.unwrap();
+        assert_eq!(world.payment(&old.id).await.refunded, Some(euro(260)));
+        let returned = world.refund(&staff(), &world.everything(&new)).await.unwrap();
+        assert_eq!(returned.state(), PaymentState::Refunded);
+        world.settle().await;
+        assert_eq!(world.payment(&old.id).await.refunded, Some(euro(1260)));
         world.check().await;
     }
 }

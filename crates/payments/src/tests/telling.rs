@@ -57,6 +57,13 @@ both_engines! {
         let told = publish(&db).await;
         assert_eq!(kinds(&told), ["created", "declined"]);
         assert_eq!(told[1].1["reason"], "PAYMENT_DECLINED");
+
+        let bill = world.bill(&world.hold(&buyer, &[500]), "tok_confirm");
+        let waiting = world.charge(&buyer, &bill).await.unwrap();
+        world.cancel_payment(&buyer, &waiting.id).await.unwrap();
+        let told = publish(&db).await;
+        assert_eq!(kinds(&told), ["created", "declined"]);
+        assert_eq!(told[1].1["reason"], "PAYMENT_DECLINED");
     }
 
     async fn returned_tickets_are_told_with_what_is_kept_of_them(db: Db) {

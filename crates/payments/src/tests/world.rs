@@ -14,7 +14,7 @@ use moviebooking_auth::{Caller, ServiceCredentials, ServiceLink, ServiceSecret, 
 use moviebooking_domain::{
     clock::{Clock as _, ManualClock, SharedClock},
     id::{PaymentId, RefundId, ReservationId, SessionId, ShowtimeId, TheaterId, UserId},
-    money::Money,
+    money::{Currency, Money},
 };
 use moviebooking_proto::{
     Reason,
@@ -86,6 +86,10 @@ impl Line {
 impl Provider for Line {
     fn name(&self) -> &'static str {
         self.bank.name()
+    }
+
+    fn unit(&self, _currency: Currency) -> i64 {
+        self.faults.unit.load(Ordering::SeqCst)
     }
 
     async fn authorise(
@@ -183,7 +187,7 @@ impl World {
     /// The refunds of cancelled showtimes alone, to be stopped anywhere.
     pub(super) fn cancellation(&self) -> Cancellation {
         let clock: SharedClock = self.clock.clone();
-        Cancellation { store: self.service.store.clone(), clock }
+        Cancellation { store: self.service.store.clone(), provider: self.provider(), clock }
     }
 
     /// The bank behind its line.

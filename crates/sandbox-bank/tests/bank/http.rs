@@ -32,6 +32,7 @@ both_engines! {
         for (body, status) in [
             (json!({}), 422),
             (json!({"id": "1", "amount": amount, "token": "tok_approve"}), 422),
+            (json!({"id": Uuid::new_v4(), "amount": {"minor": -1, "currency": "EUR"}, "token": "tok_approve"}), 422),
             (json!({"id": Uuid::new_v4(), "amount": amount, "token": "tok_approve", "more": 1}), 422),
             (json!({"id": Uuid::new_v4(), "amount": amount, "token": "tok".repeat(10_000)}), 413),
         ] {

@@ -212,7 +212,8 @@ impl Webhooks {
         webhook.updated_at = now;
         webhook.version += 1;
         store::update(&mut tx, &webhook).await?;
-        if was_enabled && webhook.disabled.is_some() {
+        // Also when it is enabled again: an event may have been taken for it while it was being stopped.
+        if was_enabled != webhook.disabled.is_none() {
             store::give_up_all(&mut tx, id, "the webhook was stopped", now).await?;
         }
         key.finish(&mut tx, &id.to_string()).await?;
@@ -257,6 +258,7 @@ impl Webhooks {
         let replayed = match key.begin::<String>(&mut tx, now).await? {
             Some(_) => store::delivery(&mut tx, id, delivery).await?,
             None => {
+                tx.lock("webhook", id).await?;
                 let webhook = store::find(&mut tx, id).await?.ok_or(Error::WebhookNotFound)?;
                 if webhook.disabled.is_some() {
                     let text = "The webhook is stopped: enable it first.";

@@ -1,16 +1,27 @@
 //! Amounts as Stripe has them (<https://docs.stripe.com/currencies>): minor units, with exceptions.
 
-use moviebooking_domain::money::Money;
+use moviebooking_domain::money::{Currency, Money};
+
+/// The smallest amount that Stripe moves, in minor units.
+pub(super) fn unit(currency: Currency) -> i64 {
+    match currency.code() {
+        // A minor unit that Stripe has not.
+        "MGA" => 100,
+        // Three digits, of which the last must be 0.
+        "BHD" | "JOD" | "KWD" | "OMR" | "TND" => 10,
+        _ => 1,
+    }
+}
 
 /// The amount in Stripe's units; nothing when Stripe cannot express it.
 pub(super) fn to_stripe(amount: Money) -> Option<i64> {
+    if amount.minor % unit(amount.currency) != 0 {
+        return None;
+    }
     match amount.currency.code() {
         // No minor unit any more, and yet two digits at Stripe.
         "ISK" | "UGX" => amount.minor.checked_mul(100),
-        // A minor unit that Stripe has not.
-        "MGA" => (amount.minor % 100 == 0).then_some(amount.minor / 100),
-        // Three digits, of which the last must be 0.
-        "BHD" | "JOD" | "KWD" | "OMR" | "TND" => (amount.minor % 10 == 0).then_some(amount.minor),
+        "MGA" => Some(amount.minor / 100),
         _ => Some(amount.minor),
     }
 }

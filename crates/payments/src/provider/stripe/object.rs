@@ -166,9 +166,11 @@ impl Refund {
 impl BalanceTransaction {
     /// What a buyer paid or was paid back; nothing for what is the account's own, such as a payout.
     pub(super) fn transaction(self) -> Result<Option<Transaction>, ProviderError> {
-        let refunded = match self.kind.as_str() {
-            "charge" | "payment" => false,
-            "refund" | "payment_refund" => true,
+        // https://docs.stripe.com/reports/balance-transaction-types
+        let movement: fn(Option<RefundId>) -> Movement = match self.kind.as_str() {
+            "charge" | "payment" => |_| Movement::Capture,
+            "refund" | "payment_refund" => Movement::Refund,
+            "refund_failure" | "payment_failure_refund" => Movement::FailedRefund,
             _ => return Ok(None),
         };
         let Some(Source::Object { amount: units, amount_captured, currency, metadata }) = self.source else {
@@ -176,12 +178,11 @@ impl BalanceTransaction {
         };
         let amount = amount::from_stripe(amount_captured.unwrap_or(units), &currency)
             .ok_or_else(|| ProviderError::Unknown(format!("{} is in {currency}", self.id)))?;
-        let movement = if refunded { Movement::Refund(id_in(&metadata, REFUND)) } else { Movement::Capture };
         let time = Timestamp::from_second(self.created)
             .map_err(|error| ProviderError::Unknown(format!("{}: {error}", self.id)))?;
         Ok(Some(Transaction {
             payment: id_in(&metadata, PAYMENT),
-            movement,
+            movement: movement(id_in(&metadata, REFUND)),
             amount,
             fee: amount::from_stripe(self.fee, &self.currency),
             time,

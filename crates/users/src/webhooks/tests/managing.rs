@@ -1,10 +1,11 @@
 //! What admins do with webhooks.
 
+use moviebooking_domain::clock::Clock as _;
 use moviebooking_proto::{
     problem::reason_of,
     users::v1::{
-        self as wire, ListWebhookDeliveriesRequest, UpdateWebhookRequest, WebhookDisabledReason,
-        webhooks_service_server::WebhooksService as _,
+        self as wire, ListWebhookDeliveriesRequest, UpdateWebhookRequest, WebhookDeliveryState,
+        WebhookDisabledReason, webhooks_service_server::WebhooksService as _,
     },
 };
 use moviebooking_store::both_engines;
@@ -16,6 +17,7 @@ use super::{
     World, by_admin,
     receiver::{Answer, Receiver},
 };
+use crate::webhooks::store::{self, NewDelivery};
 
 /// The fields that a refusal names.
 fn fields<T>(result: Result<T, tonic::Status>) -> Vec<String> {
@@ -50,12 +52,22 @@ both_engines! {
         assert_eq!((stopped.enabled, stopped.disabled_reason()), (false, WebhookDisabledReason::Stopped));
         assert_eq!(stopped.event_types, webhook.event_types);
         world.ticket_is_issued().await;
+        // One that was being taken while the webhook was stopped.
+        let late = NewDelivery {
+            id: Uuid::now_v7(),
+            webhook: webhook.id.parse().unwrap(),
+            event_id: "late".to_owned(),
+            event_type: "moviebooking.tickets.ticket.issued".to_owned(),
+            payload: "{}".to_owned(),
+        };
+        store::add(&world.webhooks.db, &[late], world.clock.now()).await.unwrap();
         let start = wire::Webhook { enabled: true, description: "door".to_owned(), ..stopped };
         let started = world.webhooks.update_webhook(update(start, &["enabled", "description"])).await;
         let started = started.unwrap().into_inner();
         assert_eq!((started.enabled, started.description.as_str(), started.etag.as_str()), (true, "door", "3"));
         world.send_due().await;
         assert!(receiver.received().is_empty(), "what happened meanwhile is not sent");
+        assert_eq!(world.log(&webhook.id).await[0].state(), WebhookDeliveryState::Failed);
         let stale = wire::Webhook { etag: "1".to_owned(), ..started.clone() };
         assert_eq!(fields(world.webhooks.update_webhook(update(stale, &["enabled"])).await), ["etag"]);
 

@@ -6,6 +6,7 @@ use axum::{
     Router,
     body::Bytes,
     http::{HeaderMap, Method, StatusCode, Uri},
+    response::AppendHeaders,
 };
 use serde_json::{Value, json};
 
@@ -31,7 +32,9 @@ async fn answering(answers: Vec<(u16, Value)>) -> (Stripe, Asked) {
         seen.lock().unwrap().push((format!("{method} {}", uri.path()), key, form));
         let (status, body) = answers.lock().unwrap().next().unwrap_or((500, json!("<html>")));
         let text = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
-        (StatusCode::from_u16(status).unwrap(), text)
+        let replayed =
+            body["replayed"].as_bool().map(|replayed| ("idempotent-replayed", replayed.to_string()));
+        (StatusCode::from_u16(status).unwrap(), AppendHeaders(replayed), text)
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -230,11 +233,61 @@ async fn a_refund_is_found_by_our_id() {
 }
 
 #[tokio::test]
+async fn what_has_failed_under_one_key_is_tried_under_another() {
+    let again = |answer: Value| with(answer, "replayed", json!(true));
+    let failure = error("api_error", "");
+    let poor = error("invalid_request_error", "balance_insufficient");
+    let made = json!({ "id": "re_1", "status": "succeeded", "metadata": {} });
+    let answers = vec![
+        (500, failure.clone()),
+        (500, again(failure.clone())),
+        (400, poor.clone()),
+        (400, again(poor)),
+        (200, made.clone()),
+        (200, made),
+    ];
+    let (stripe, asked) = answering(answers).await;
+    let mut outcomes = Vec::new();
+    for _ in 0..6 {
+        outcomes.push(stripe.refund(&charged(), refund(), euro(99)).await.map_err(|error| error.to_string()));
+    }
+    let says = |index: usize, text: &str| outcomes[index].as_ref().is_err_and(|error| error.contains(text));
+    assert!(
+        says(0, "500") && says(1, "repeats") && says(2, "balance_insufficient") && says(3, "repeats"),
+        "{outcomes:?}"
+    );
+    assert_eq!(outcomes[4..], [Ok(()), Ok(())]);
+    let keys: Vec<String> = asked.lock().unwrap().iter().map(|(_, key, _)| key.clone()).collect();
+    let key = format!("{PAYMENT}:refund:{REFUND}");
+    let expected = ["", "", ":1", ":1", ":2", ""].map(|end| format!("{key}{end}"));
+    assert_eq!(keys, expected);
+
+    // A card that was declined stays declined.
+    let (outcome, _) = authorise(vec![(402, again(declined())), (200, intent("canceled"))]).await;
+    assert_eq!(outcome.err(), Some(ProviderError::Declined("insufficient_funds".to_owned())));
+}
+
+#[tokio::test]
+async fn of_very_many_payments_those_of_long_ago_are_searched_for() {
+    let unnamed = Charged { reference: String::new(), ..charged() };
+    let stranger = with(intent("requires_capture"), "metadata", json!({}));
+    let full = (200, json!({ "object": "list", "data": [stranger], "has_more": true }));
+    let found =
+        (200, json!({ "object": "search_result", "data": [intent("requires_capture")], "has_more": false }));
+    let mut answers = vec![full; 10];
+    answers.push(found);
+    let (stripe, asked) = answering(answers).await;
+    let found = stripe.look_up(&unnamed, Operation::Authorise(payment())).await.unwrap();
+    assert!(matches!(found, Found::Authorisation(_)), "{found:?}");
+    let lines: Vec<String> = asked.lock().unwrap().iter().map(|(line, ..)| line.clone()).collect();
+    assert_eq!(lines[9..], ["GET /v1/payment_intents", "GET /v1/payment_intents/search"]);
+}
+
+#[tokio::test]
 async fn a_payment_whose_answer_was_lost_is_found_by_our_id() {
     let unnamed = Charged { reference: String::new(), ..charged() };
     let operation = Operation::Authorise(payment());
-    let list =
-        |data: Vec<Value>| (200, json!({ "object": "search_result", "data": data, "has_more": false }));
+    let list = |data: Vec<Value>| (200, json!({ "object": "list", "data": data, "has_more": false }));
     let stranger = with(intent("requires_capture"), "metadata", json!({}));
     for (answers, expected) in [
         (vec![list(vec![])], "Nothing"),
@@ -267,7 +320,8 @@ async fn the_balance_says_what_was_moved() {
     });
     let data = [
         moved("txn_1", "charge", charge),
-        moved("txn_2", "refund", back),
+        moved("txn_2", "refund", back.clone()),
+        moved("txn_4", "refund_failure", back),
         moved("txn_3", "payout", json!("po_1")),
     ];
     let (stripe, _) =
@@ -279,11 +333,12 @@ async fn the_balance_says_what_was_moved() {
     };
     let page = stripe.transactions(&query).await.unwrap();
     assert_eq!(page.next.as_deref(), Some("txn_3"));
-    let [first, second] = page.transactions.as_slice() else { panic!("{page:?}") };
+    let [first, second, third] = page.transactions.as_slice() else { panic!("{page:?}") };
     assert_eq!(
         (first.payment, first.movement, first.amount),
         (Some(payment()), Movement::Capture, euro(1099))
     );
     assert_eq!(first.fee, Some(euro(41)));
     assert_eq!((second.movement, second.amount), (Movement::Refund(Some(refund())), euro(99)));
+    assert_eq!((third.movement, third.amount), (Movement::FailedRefund(Some(refund())), euro(99)));
 }
