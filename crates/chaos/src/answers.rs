@@ -39,6 +39,8 @@ pub(crate) struct Noted {
     pub(crate) replies: Vec<Reply>,
     /// How often no final answer came.
     pub(crate) lost: u32,
+    /// Whether none came in the end when it was asked for the last time.
+    pub(crate) given_up: bool,
 }
 
 /// The notes of all buyers.
@@ -60,6 +62,11 @@ impl Answers {
         *locked(&self.reasons).entry((request.kind, instead.to_owned())).or_default() += 1;
     }
 
+    /// Notes that the request is not repeated any more, without an answer.
+    pub(crate) fn note_given_up(&self, request: &Request) {
+        self.with(request, |noted| noted.given_up = true);
+    }
+
     /// All notes.
     pub(crate) fn all(&self) -> Vec<Noted> {
         locked(&self.notes).values().cloned().collect()
@@ -76,6 +83,7 @@ impl Answers {
             request: request.clone(),
             replies: Vec::new(),
             lost: 0,
+            given_up: false,
         }));
     }
 }

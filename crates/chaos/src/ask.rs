@@ -170,6 +170,7 @@ impl Desk {
             self.answers.note_lost(request, &instead);
             *slot = None;
             if self.is_closed() {
+                self.answers.note_given_up(request);
                 return None;
             }
             sleep(pause.mul_f64(dice.random_range(0.5..1.0))).await;

@@ -41,6 +41,16 @@ const MOST_WAITING: usize = 200;
 const ASKED_AGAIN: f64 = 0.1;
 /// Of the bookings, the share after which nobody begins to pay late.
 const LAST: f64 = 0.75;
+/// What comes of some bookings in every campaign of so many, and the first of it in a smaller one.
+const USUAL: [Outcome; 6] = [
+    Outcome::Paid,
+    Outcome::Refunded,
+    Outcome::Returned,
+    Outcome::Exchanged,
+    Outcome::Declined,
+    Outcome::Voided,
+];
+const MANY: u64 = 1_000;
 /// How often the progress is shown.
 const SHOWN_EVERY: Duration = Duration::from_secs(2);
 
@@ -97,40 +107,41 @@ impl Campaign<'_> {
     async fn run(self, processes: Processes) -> anyhow::Result<Report> {
         let began = Instant::now();
         let urls = DatabaseUrls::of(processes.platform.postgres());
-        let dice = StdRng::seed_from_u64(self.options.seed);
-        let victims = (self.options.kills, self.options.only.clone());
-        let mayhem = Mayhem::new(processes, dice, victims, Arc::clone(&self.signals));
+        let mayhem = Mayhem::new(processes, self.options, Arc::clone(&self.signals));
         let mayhem = tokio::spawn(mayhem.rage());
         let bookings = self.book_all(&mayhem).await?;
         self.signals.calm.store(true, Ordering::Relaxed);
         let (calm, lasted) = (Instant::now(), began.elapsed());
         (self.show)("calm: waiting for everything to settle");
         self.world.desk.close_in(self.options.bound);
-        let outcomes = outcomes(bookings).await;
+        let outcomes = outcomes(bookings).await?;
         let answered = calm.elapsed();
         self.end(mayhem, &urls, Course { calm, lasted, answered, outcomes }).await
     }
 
-    /// Begins all bookings, and returns when the last has begun and the last kill is done.
+    /// Begins all bookings, and returns when the last has begun and the last kill is done, or when none can begin.
     async fn book_all(&self, mayhem: &Raging) -> anyhow::Result<JoinSet<Option<Outcome>>> {
-        let Options { bookings: wanted, kills, seed, at_once, .. } = *self.options;
+        let Options { bookings: wanted, kills, seed, at_once, bound, .. } = *self.options;
         let (slots, waiting) = (Arc::new(Semaphore::new(at_once)), Arc::new(Semaphore::new(MOST_WAITING)));
         let ended = Arc::new(AtomicU64::new(0));
         let mut bookings = JoinSet::new();
         let mut shown = interval(SHOWN_EVERY);
-        let mut number = 0;
+        let (mut number, mut last_begun) = (0, Instant::now());
         while number < wanted || self.signals.kills.load(Ordering::Relaxed) < kills {
-            if mayhem.is_finished() {
+            if mayhem.is_finished() || last_begun.elapsed() > bound {
                 break;
             }
-            let slot = tokio::select! {
-                slot = Arc::clone(&slots).acquire_owned() => slot?,
+            let place = async {
+                let slot = Arc::clone(&slots).acquire_owned().await?;
+                anyhow::Ok((slot, Arc::clone(&waiting).acquire_owned().await?))
+            };
+            let (slot, wait) = tokio::select! {
+                place = place => place?,
                 _ = shown.tick() => {
                     self.show_progress(number, &ended, at_once - slots.available_permits());
                     continue;
                 }
             };
-            let wait = Arc::clone(&waiting).acquire_owned().await?;
             let punctual = !self.options.late || number as f64 > wanted as f64 * LAST;
             let (world, ended) = (Arc::clone(&self.world), Arc::clone(&ended));
             bookings.spawn(async move {
@@ -139,7 +150,7 @@ impl Campaign<'_> {
                 drop(wait);
                 Some(outcome)
             });
-            number += 1;
+            (number, last_begun) = (number + 1, Instant::now());
             if let Some(showtime) = self.to_cancel(number) {
                 bookings.spawn(cancel(
                     Arc::clone(&self.world),
@@ -147,7 +158,7 @@ impl Campaign<'_> {
                     StdRng::seed_from_u64(seed ^ number),
                 ));
             }
-            self.signals.progress.store(number * 1_000 / wanted.max(1), Ordering::Relaxed);
+            self.signals.begun.store(number, Ordering::Relaxed);
         }
         Ok(bookings)
     }
@@ -175,7 +186,7 @@ impl Campaign<'_> {
         let (databases, bound) = (urls.open().await?, self.options.bound);
         let settled = settle::settled(&databases, course.calm, bound).await?;
         (self.show)("settled: asking again what was answered before");
-        let asked_again = self.ask_again().await;
+        let asked_again = self.ask_again().await?;
         self.signals.over.store(true, Ordering::Relaxed);
         // All of it runs until everything is read.
         let (processes, casualties) = raging.await.context("the mayhem ended early")??;
@@ -194,6 +205,7 @@ impl Campaign<'_> {
         Ok(Report {
             seed: self.options.seed,
             bookings: course.outcomes.values().sum(),
+            missed: self.missed(&course.outcomes),
             outcomes: course.outcomes,
             requests: notes.len(),
             lost: notes.iter().filter(|noted| noted.lost > 0).count(),
@@ -207,9 +219,29 @@ impl Campaign<'_> {
         })
     }
 
-    /// Repeats every request whose answer was lost at least once, and some others, with their old keys.
-    async fn ask_again(&self) -> usize {
-        self.world.desk.close_in(self.options.bound);
+    /// What was to come about and did not.
+    fn missed(&self, outcomes: &BTreeMap<Outcome, u64>) -> Vec<String> {
+        let Options { bookings, kills, .. } = *self.options;
+        let usual = if bookings < MANY { 1 } else { USUAL.len() };
+        let mut missed: Vec<String> = USUAL
+            .into_iter()
+            .take(usual)
+            .filter(|outcome| !outcomes.contains_key(outcome))
+            .map(|outcome| format!("no booking was {}", outcome.text()))
+            .collect();
+        let begun: u64 = outcomes.values().sum();
+        let killed = self.signals.kills.load(Ordering::Relaxed);
+        for (what, done, wanted) in [("bookings", begun, bookings), ("kills", killed, kills)] {
+            if done < wanted {
+                missed.push(format!("there were {done} of {wanted} {what}"));
+            }
+        }
+        missed
+    }
+
+    /// Repeats every request whose answer was lost at least once, and some others, with their old keys. Says how many
+    /// were answered.
+    async fn ask_again(&self) -> anyhow::Result<usize> {
         let mut dice = StdRng::seed_from_u64(!self.options.seed);
         let slots = Arc::new(Semaphore::new(self.options.at_once));
         let mut asked = JoinSet::new();
@@ -219,10 +251,12 @@ impl Campaign<'_> {
                 continue;
             }
             let (world, mut dice) = (Arc::clone(&self.world), StdRng::from_rng(&mut dice));
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+            let slot = Arc::clone(&slots).acquire_owned().await?;
+            // The last has as much time as the first.
+            self.world.desk.close_in(self.options.bound);
             asked.spawn(async move { world.desk.ask(&noted.request, &mut dice, &mut Some(slot)).await });
         }
-        asked.join_all().await.len()
+        Ok(asked.join_all().await.into_iter().flatten().count())
     }
 }
 
@@ -246,12 +280,12 @@ async fn cancel(world: Arc<World>, showtime: String, mut dice: StdRng) -> Option
     None
 }
 
-async fn outcomes(mut bookings: JoinSet<Option<Outcome>>) -> BTreeMap<Outcome, u64> {
+async fn outcomes(mut bookings: JoinSet<Option<Outcome>>) -> anyhow::Result<BTreeMap<Outcome, u64>> {
     let mut outcomes = BTreeMap::new();
     while let Some(ended) = bookings.join_next().await {
-        if let Some(outcome) = ended.unwrap_or(Some(Outcome::Unanswered)) {
+        if let Some(outcome) = ended.context("a buyer broke down")? {
             *outcomes.entry(outcome).or_default() += 1;
         }
     }
-    outcomes
+    Ok(outcomes)
 }

@@ -9,17 +9,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand::{RngExt as _, rngs::StdRng};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::{
     task::{JoinSet, block_in_place},
     time::{MissedTickBehavior, interval},
 };
 
-use crate::processes::{POSTGRES, Processes};
+use crate::{
+    Options,
+    processes::{POSTGRES, Processes},
+};
 
 /// How often it looks what is to be done.
 const TICK: Duration = Duration::from_millis(20);
-/// Milliseconds between two kills at least, and at most while there are any left.
+/// Milliseconds between two kills at least, and at most while no booking begins.
 const KILL_PAUSES: (u64, u64) = (150, 900);
 /// Milliseconds until a process that was killed is started again, as an orchestrator takes its time.
 const DOWN: std::ops::Range<u64> = 0..400;
@@ -32,8 +35,8 @@ const WEIGHT: usize = 2;
 /// What both sides of the campaign tell each other.
 #[derive(Default)]
 pub(crate) struct Signals {
-    /// Bookings that have ended or wait for the platform to recover, of a thousand.
-    pub(crate) progress: AtomicU64,
+    /// Bookings that have begun.
+    pub(crate) begun: AtomicU64,
     pub(crate) kills: AtomicU64,
     /// No more kills and pauses.
     pub(crate) calm: AtomicBool,
@@ -55,6 +58,7 @@ pub(crate) struct Casualties {
 pub(crate) struct Mayhem {
     processes: Processes,
     dice: StdRng,
+    bookings: u64,
     kills: u64,
     /// Who may be killed and paused; all where none is named.
     only: Vec<String>,
@@ -67,22 +71,20 @@ pub(crate) struct Mayhem {
     killed: BTreeMap<&'static str, Instant>,
     recovering: JoinSet<(&'static str, Instant)>,
     last_kill: Instant,
+    /// How many bookings had begun at the last kill.
+    begun_then: u64,
     next_pause: Instant,
 }
 
 impl Mayhem {
-    pub(crate) fn new(
-        processes: Processes,
-        dice: StdRng,
-        (kills, only): (u64, Vec<String>),
-        signals: Arc<Signals>,
-    ) -> Self {
+    pub(crate) fn new(processes: Processes, options: &Options, signals: Arc<Signals>) -> Self {
         let now = Instant::now();
         Self {
             processes,
-            dice,
-            kills,
-            only,
+            dice: StdRng::seed_from_u64(options.seed),
+            bookings: options.bookings,
+            kills: options.kills,
+            only: options.only.clone(),
             signals,
             casualties: Casualties::default(),
             down: BTreeMap::new(),
@@ -90,6 +92,7 @@ impl Mayhem {
             killed: BTreeMap::new(),
             recovering: JoinSet::new(),
             last_kill: now,
+            begun_then: 0,
             next_pause: now,
         }
     }
@@ -118,8 +121,9 @@ impl Mayhem {
             self.paused.values_mut().for_each(|until| *until = now);
             return Ok(());
         }
-        if self.is_kill_due(now) && self.kill_one(now)? {
-            self.last_kill = now;
+        let begun = self.signals.begun.load(Ordering::Relaxed);
+        if self.is_kill_due(now, begun) && self.kill_one(now)? {
+            (self.last_kill, self.begun_then) = (now, begun);
             self.signals.kills.fetch_add(1, Ordering::Relaxed);
         }
         if self.kills > 0 && now >= self.next_pause {
@@ -129,15 +133,15 @@ impl Mayhem {
         Ok(())
     }
 
-    /// The kills are spread over the bookings; when the bookings do not come forward, the kills do.
-    fn is_kill_due(&mut self, now: Instant) -> bool {
+    /// The kills are spread over the bookings; while none has begun since the last kill, the kills come forward.
+    fn is_kill_due(&self, now: Instant, begun: u64) -> bool {
         let done = self.signals.kills.load(Ordering::Relaxed);
         let since = now - self.last_kill;
         let (least, most) = KILL_PAUSES;
         done < self.kills
             && since >= millis(least)
-            && (since >= millis(most)
-                || done * 1_000 <= self.signals.progress.load(Ordering::Relaxed) * self.kills)
+            && (done * self.bookings <= begun * self.kills
+                || (begun == self.begun_then && since >= millis(most)))
     }
 
     /// Whether there was somebody to kill.

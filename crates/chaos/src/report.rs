@@ -30,7 +30,7 @@ pub struct Report {
     pub requests: usize,
     /// Of those, the ones of which at least one answer was lost.
     pub lost: usize,
-    /// Requests that were made once more when all was over.
+    /// Requests that were made and answered once more when all was over.
     pub asked_again: usize,
     /// Events that were published.
     pub events: usize,
@@ -40,6 +40,8 @@ pub struct Report {
     pub settled: Option<Duration>,
     /// Everything that is not as it must be.
     pub violations: Vec<Violation>,
+    /// Everything that was to come about and did not, and so was not put to the test.
+    pub missed: Vec<String>,
     pub(crate) instead: BTreeMap<(Kind, String), u64>,
     pub(crate) casualties: Casualties,
 }
@@ -48,6 +50,11 @@ impl Report {
     /// How many processes were killed.
     pub fn kills(&self) -> u64 {
         self.casualties.kills.values().sum()
+    }
+
+    /// Whether every rule holds, and was put to the test.
+    pub fn passes(&self) -> bool {
+        self.violations.is_empty() && self.missed.is_empty()
     }
 
     /// Whether a rule was broken.
@@ -90,6 +97,7 @@ impl Report {
             "seconds": self.lasted.as_secs_f64(),
             "settledSeconds": self.settled.map(|settled| settled.as_secs_f64()),
             "violations": violations.collect::<Vec<_>>(),
+            "missed": self.missed,
         })
     }
 }
@@ -136,6 +144,9 @@ impl Report {
             if broken.len() > SHOWN {
                 writeln!(f, "         and {} more", broken.len() - SHOWN)?;
             }
+        }
+        for what in &self.missed {
+            writeln!(f, "MISSED {what}")?;
         }
         Ok(())
     }

@@ -132,5 +132,5 @@ fn here(fault: Option<Fault>) -> anyhow::Result<bool> {
     let report = runtime.block_on(run(&options, |line| eprintln!("{line}")))?;
     println!("{report}");
     let none = fault.is_none();
-    Ok(if none { report.violations.is_empty() } else { broken.iter().all(|rule| report.breaks(*rule)) })
+    Ok(if none { report.passes() } else { broken.iter().all(|rule| report.breaks(*rule)) })
 }
