@@ -157,7 +157,9 @@ pub(crate) fn plan(
         }
         (Sum::Everything, Terms::Staff) => left,
         // What cannot be paid back to the last digit is rounded in favour of the buyer.
-        (Sum::Tickets(_), Terms::Staff) if price <= left => unit_up(price, unit).min(left),
+        (Sum::Tickets(_), Terms::Staff) if price < left.saturating_add(unit) => {
+            unit_up(price, unit).min(left)
+        }
         (Sum::Tickets(_), Terms::Staff) => price,
         (_, Terms::Buyer | Terms::Cancelled) if chosen.is_empty() => return Err(RefundRefused::NothingLeft),
         // A part may have been refunded by amount before.

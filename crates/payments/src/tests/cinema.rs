@@ -27,7 +27,7 @@ use moviebooking_proto::{
     },
 };
 use moviebooking_serve::{ConnectOptions, Link, LinkSlot, Server, bind};
-use moviebooking_store::testing::TestDb;
+use moviebooking_store::{sql, testing::TestDb};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Response, Status, service::Routes};
@@ -214,6 +214,15 @@ impl Cinema {
     pub(super) async fn state(&self, buyer: &Caller, reservation: &str) -> ReservationState {
         let message = GetReservationRequest { id: reservation.to_owned() };
         self.reservations.get_reservation(request(buyer, &message)).await.unwrap().into_inner().state()
+    }
+
+    /// Lets in who has a valid ticket for a showtime.
+    pub(super) async fn let_in(&self, showtime: &str) {
+        let update = sql("UPDATE tickets SET checked_in_at = $2, checked_in_by = $3 \
+             WHERE showtime_id = $1 AND voided_at IS NULL");
+        let update = update.bind(showtime.parse::<Uuid>().unwrap());
+        let update = update.bind(self.clock.now()).bind(Uuid::new_v4());
+        update.execute(self.tickets_db.db()).await.unwrap();
     }
 
     /// All databases, for the platform's audit.

@@ -1,16 +1,19 @@
-//! Any step fails, happens twice, loses its reply, or is the last that its process does; and what is left goes on.
+//! Any step, whatever comes of it, fails, happens twice, loses its reply, or is the last that its process does; and
+//! what is left goes on.
 
+use http::StatusCode;
 use jiff::SignedDuration;
 use moviebooking_auth::Caller;
 use moviebooking_domain::{clock::Clock as _, id::PaymentId};
 use moviebooking_proto::payments::v1::{ChargeRequest, RefundRequest};
+use moviebooking_sandbox_bank::Bank;
 use moviebooking_store::{both_engines, sql};
 
 use super::{
     disturb::{Disturbance, disturb},
     neighbours::Fault,
-    steps::{self, Step, Turn, Way},
-    world::{World, admin, customer, staff},
+    steps::{self, Outcome, Refusal, Step, Turn, Way},
+    world::{World, admin, customer, decide, staff},
 };
 use crate::{
     Service,
@@ -44,16 +47,16 @@ async fn reach(world: &World, buyer: &Caller, state: State, way: &Way) -> Paymen
         let reservation = world.hold(buyer, &[700, 600]);
         begin(&world.service, buyer, &world.bill(&reservation, way.token)).await
     };
-    if let Some((call, reason)) = way.refusal {
-        world.faults.next(call, Fault::Refused(reason), 1);
+    if let Some(refusal) = way.refusal {
+        refuse(world, refusal);
     }
-    let checkout = world.checkout();
-    match way.turned {
-        None => run_to(checkout, begun, state).await,
-        Some((turned, by)) => {
-            let turned = turn_round(&world.service, run_to(checkout, begun, turned).await, by).await;
-            run_to(checkout, turned, state).await
-        }
+    bring(&world.service, &world.at_bank, begun, state, way).await
+}
+
+/// Has neighbours refuse something, also when they are asked for it again.
+fn refuse(world: &World, refusal: Refusal) {
+    for (call, reason) in refusal.calls() {
+        world.faults.next(call, Fault::Refused(*reason), 2);
     }
 }
 
@@ -63,27 +66,28 @@ async fn befall(world: &World, step: Step, disturbance: Disturbance) -> bool {
     let (buyer, service) = (customer(), &world.service);
     let disturb = |id| disturb(step.kind(), id, step.state(), disturbance);
     match step {
-        Step::Checkout(state, way) => {
+        Step::Checkout(state, _, way) => {
             let payment = reach(world, &buyer, state, &way).await;
             let id = payment.id;
+            let known = events(service, id).await.len();
             disturb(id.uuid());
-            if let Some(waiting) = &payment.confirmation {
-                world.decide(&waiting.action.url, "approve").await;
-            }
             let first = service.checkout.finish(payment).await;
             world.settle().await;
+            assert_eq!(events(service, id).await[known], step.event(), "{step:?} {disturbance:?}");
             let ended = service.store.payment(id).await.unwrap().unwrap().state;
             assert_eq!(ended, way.end, "{step:?} {disturbance:?}");
             first.is_ok()
         }
-        Step::Refund(_) => {
-            let refund = begin_refund(world, &buyer).await;
-            let id = refund.id;
+        Step::Refund(state, outcome) => {
+            let refund = reach_refund(world, &buyer, state, outcome).await;
+            let (id, payment) = (refund.id, refund.payment_id);
+            let known = events(service, payment).await.len();
             disturb(id.uuid());
             let first = service.refunds.finish(refund).await;
             world.settle().await;
+            assert_eq!(events(service, payment).await[known], step.event(), "{step:?} {disturbance:?}");
             let ended = service.store.refund(id).await.unwrap().state;
-            assert_eq!(ended, refund::State::Refunded, "{step:?} {disturbance:?}");
+            assert_eq!(ended, end_of_refund(outcome), "{step:?} {disturbance:?}");
             first.is_ok()
         }
         Step::Cancellation(_) => {
@@ -103,8 +107,8 @@ async fn befall(world: &World, step: Step, disturbance: Disturbance) -> bool {
     }
 }
 
-/// A refund of one of two tickets as the request leaves it in the database.
-async fn begin_refund(world: &World, buyer: &Caller) -> Refund {
+/// A refund of one of two tickets in this state, whose lease is the caller's.
+async fn reach_refund(world: &World, buyer: &Caller, state: refund::State, outcome: Outcome) -> Refund {
     let paid = world.paid(buyer, &[700, 600]).await;
     let request = RefundRequest {
         payment_id: paid.id.clone(),
@@ -115,19 +119,77 @@ async fn begin_refund(world: &World, buyer: &Caller) -> Refund {
     let mut new = crate::grpc::read_refund(&staff(), &request).unwrap();
     new.terms = refund::Terms::Staff;
     let now = world.clock.now();
-    world.service.store.request_refund(&new, &*world.service.provider, Lease::new(now), now).await.unwrap()
+    let mut refund = world
+        .service
+        .store
+        .request_refund(&new, &*world.service.provider, Lease::new(now), now)
+        .await
+        .unwrap();
+    if outcome == Outcome::Refused {
+        refuse(world, Refusal::LetIn);
+    }
+    while refund.state != state {
+        refund = world.refunding().step(&refund).await.unwrap();
+    }
+    refund
+}
+
+/// How a refund ends of which a step comes to this.
+fn end_of_refund(outcome: Outcome) -> refund::State {
+    if outcome == Outcome::Refused { refund::State::Refused } else { refund::State::Refunded }
+}
+
+/// Brings a payment that has begun into this state; its lease is the caller's.
+pub(super) async fn bring(
+    service: &Service,
+    bank: &Bank,
+    begun: Payment,
+    state: State,
+    way: &Way,
+) -> Payment {
+    let (checkout, mut payment) = (service.checkout.saga(), begun);
+    if let Some((turned, by)) = way.turned {
+        payment = turn_round(service, run_to(checkout, payment, turned).await, by).await;
+    }
+    payment = run_to(checkout, payment, state).await;
+    match way.decision {
+        Some(decision) => confirm(service, bank, payment, decision).await,
+        None => payment,
+    }
 }
 
 /// Has a checkout turned round, and takes it up again.
-pub(super) async fn turn_round(service: &Service, left: Payment, by: Turn) -> Payment {
-    if let Turn::Buyer = by {
+async fn turn_round(service: &Service, left: Payment, by: Turn) -> Payment {
+    let Turn::Admin { made } = by else {
         return service.withdraw(left.id).await.unwrap().unwrap();
+    };
+    if made {
+        service.checkout.saga().perform(left.state.step().unwrap().action, &left).await.unwrap();
     }
     park(service, &left).await;
     service.compensate(&admin(), left.id).await.unwrap();
+    take_up(service, left.id).await
+}
+
+/// Has the seats kept of a payment that its buyer must confirm, has the buyer decide, and takes it up again.
+async fn confirm(service: &Service, bank: &Bank, asked: Payment, decision: &str) -> Payment {
+    let kept = service.checkout.saga().step(&asked).await.unwrap();
+    let page = kept.confirmation.unwrap().action.url;
+    assert_eq!(decide(bank, &page, decision).await, StatusCode::OK);
+    take_up(service, kept.id).await
+}
+
+/// Takes the lease of a payment on which nobody works.
+async fn take_up(service: &Service, id: PaymentId) -> Payment {
     let leases = service.store.leases(Kind::Checkout);
-    let claimed = leases.claim(left.id.uuid(), service.clock.now()).await.unwrap().unwrap();
+    let claimed = leases.claim(id.uuid(), service.clock.now()).await.unwrap().unwrap();
     Payment::read(&claimed).unwrap()
+}
+
+/// What has happened to a payment.
+pub(super) async fn events(service: &Service, id: PaymentId) -> Vec<String> {
+    let history = service.store.history(id).await.unwrap();
+    history.into_iter().map(|event| event.kind).collect()
 }
 
 /// Sets a payment aside as if its step had been tried for long enough.
@@ -156,9 +218,10 @@ both_engines! {
     async fn a_checkout_survives_the_death_of_its_process_anywhere(db: Db) {
         let (world, buyer) = (World::new(db).await, customer());
         for step in steps::all() {
-            let Step::Checkout(state, way) = step else { continue };
+            let Step::Checkout(state, _, way) = step else { continue };
             for death in [Death::BeforeTheEffect, Death::AfterTheEffect] {
                 let left = reach(&world, &buyer, state, &way).await;
+                let known = events(&world.service, left.id).await.len();
                 if let Death::AfterTheEffect = death {
                     // Of what is refused there is no effect to have had.
                     let _ = world.checkout().perform(state.step().unwrap().action, &left).await;
@@ -167,14 +230,12 @@ both_engines! {
                 assert_eq!(world.service.store.payment(left.id).await.unwrap().unwrap().state, state, "{death:?}");
                 world.clock.advance(LEASE);
                 world.service.tick().await.unwrap();
-                if let Some(waiting) = &left.confirmation {
-                    world.decide(&waiting.action.url, "approve").await;
-                    world.settle().await;
-                }
+                assert_eq!(events(&world.service, left.id).await[known], step.event(), "{step:?} {death:?}");
+                // The time of a buyer who does not confirm, and what exchanges leave to their refunds.
+                world.settle().await;
                 let ended = world.service.store.payment(left.id).await.unwrap().unwrap().state;
                 assert_eq!(ended, way.end, "{step:?} {death:?}");
-                // What exchanges leave to their refunds.
-                world.settle().await;
+                world.faults.clear();
             }
         }
         world.check().await;
@@ -184,22 +245,24 @@ both_engines! {
         let (world, buyer) = (World::new(db).await, customer());
         let refunding = world.refunding();
         for step in steps::all() {
-            let Step::Refund(state) = step else { continue };
+            let Step::Refund(state, outcome) = step else { continue };
             for death in [Death::BeforeTheEffect, Death::AfterTheEffect] {
-                let mut left = begin_refund(&world, &buyer).await;
-                while left.state != state {
-                    left = refunding.step(&left).await.unwrap();
-                }
+                let left = reach_refund(&world, &buyer, state, outcome).await;
+                let known = events(&world.service, left.payment_id).await.len();
                 if let Death::AfterTheEffect = death {
-                    refunding.perform(state.step().unwrap().action, &left).await.unwrap();
+                    // Of what is refused there is no effect to have had.
+                    let _ = refunding.perform(state.step().unwrap().action, &left).await;
                 }
                 world.service.tick().await.unwrap();
                 assert_eq!(world.service.store.refund(left.id).await.unwrap().state, state, "{death:?}");
                 world.clock.advance(LEASE);
                 world.service.tick().await.unwrap();
+                assert_eq!(events(&world.service, left.payment_id).await[known], step.event(), "{step:?} {death:?}");
                 let ended = world.service.store.refund(left.id).await.unwrap();
-                let returned = ended.after.map(|returned| returned.refunded);
-                assert_eq!((ended.state, returned), (refund::State::Refunded, Some(700)), "{step:?} {death:?}");
+                let (end, returned) = (end_of_refund(outcome), ended.after.map(|returned| returned.refunded));
+                let expected = (end == refund::State::Refunded).then_some(700);
+                assert_eq!((ended.state, returned), (end, expected), "{step:?} {death:?}");
+                world.faults.clear();
             }
         }
         world.check().await;
@@ -211,8 +274,9 @@ both_engines! {
             for disturbance in DISTURBANCES {
                 let first = befall(&world, step, disturbance).await;
                 assert_eq!(first, disturbance == Disturbance::Repeats, "{step:?} {disturbance:?}");
-                world.check().await;
+                world.faults.clear();
             }
+            world.check().await;
         }
     }
 

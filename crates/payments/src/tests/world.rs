@@ -130,7 +130,7 @@ pub(super) struct World {
     pub(super) service: Service,
     pub(super) db: Db,
     pub(super) bank: TestDb,
-    at_bank: Bank,
+    pub(super) at_bank: Bank,
     pub(super) clock: Arc<ManualClock>,
     pub(super) faults: Arc<Faults>,
     pub(super) reservations: Reservations,
@@ -290,10 +290,7 @@ impl World {
 
     /// A buyer decides on the bank's page, whose address they were given. The status is the page's.
     pub(super) async fn decide(&self, url: &str, decision: &str) -> http::StatusCode {
-        let page = http::Request::post(url.strip_prefix("http://bank").unwrap())
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(axum::body::Body::from(format!("decision={decision}")));
-        pages(&self.at_bank).oneshot(page.unwrap()).await.unwrap().status()
+        decide(&self.at_bank, url, decision).await
     }
 
     /// Lets workers run, with the time passing that they wait for, until nothing is left to do.
@@ -452,6 +449,14 @@ pub(super) fn sandbox_bank(db: &Db, clock: &Arc<ManualClock>) -> Bank {
         slow_reply: Duration::ZERO,
     };
     Bank::new(db.clone(), clock.clone(), settings)
+}
+
+/// A buyer decides on a bank's page.
+pub(super) async fn decide(bank: &Bank, url: &str, decision: &str) -> http::StatusCode {
+    let page = http::Request::post(url.strip_prefix("http://bank").unwrap())
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(axum::body::Body::from(format!("decision={decision}")));
+    pages(bank).oneshot(page.unwrap()).await.unwrap().status()
 }
 
 fn provider(bank: &Bank, faults: &Arc<Faults>) -> Arc<dyn Provider> {
