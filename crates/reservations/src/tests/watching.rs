@@ -92,7 +92,7 @@ everywhere! {
         assert_eq!(screen.with(SeatState::Sold), ["A1", "A2"]);
         world.close().await;
         screen.until(5).await;
-        assert_eq!((screen.with(SeatState::Held).len(), screen.snapshots), (0, 1));
+        assert_eq!((screen.with(SeatState::Held).len(), screen.snapshots), (0, 2), "all of it is shown anew");
     }
 
     async fn what_the_time_frees_is_shown(world: World) {
@@ -137,6 +137,23 @@ everywhere! {
         screen.seats = seats;
         screen.next().await;
         assert_eq!((screen.with(SeatState::Held).len(), screen.snapshots), (0, 0), "freed while away");
+    }
+
+    async fn who_watches_sees_that_the_showtime_is_closed(world: World) {
+        let free = |event: SeatsEvent| match event.event {
+            Some(Event::Snapshot(map)) => Some(map.free_count),
+            _ => None,
+        };
+        let mut screen = Screen::open(&world.service, &world, &world.buyer(), 0).await;
+        let seen = free(screen.next().await);
+        assert!(seen.is_some_and(|free| free > 0));
+        world.hold(&world.buyer(), &["A1", "A2"]).await.unwrap();
+        screen.until(1).await;
+        world.close().await;
+        screen.until(3).await;
+        assert_eq!(screen.snapshots, 2);
+        let last = Screen::open(&world.service, &world, &world.buyer(), 1).await.next().await;
+        assert_eq!(free(last), Some(0), "who was away");
     }
 
     async fn a_number_that_is_not_known_starts_with_the_map(world: World) {

@@ -8,7 +8,15 @@ use moviebooking_domain::id::{ShowtimeId, UserId};
 use moviebooking_proto::reservations::v1::{SeatsEvent, seats_event::Event};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::{Service, board::Board, catalogue::Showtime, convert, error::Error, read::viewer, store};
+use crate::{
+    Service,
+    board::{Board, ChangeKind},
+    catalogue::Showtime,
+    convert,
+    error::Error,
+    read::viewer,
+    store,
+};
 
 use super::Watcher;
 
@@ -53,9 +61,9 @@ impl Service {
 /// The next event; `None` at the end.
 async fn next(watcher: &mut Watcher, view: &View) -> Option<SeatsEvent> {
     match watcher.events.recv().await {
-        Ok(event) => Some((*event).clone()),
+        Ok(Some(event)) => Some((*event).clone()),
         Err(RecvError::Closed) => None,
-        Err(RecvError::Lagged(_)) => {
+        Ok(None) | Err(RecvError::Lagged(_)) => {
             let (board, events) = watcher.tail.subscribe();
             watcher.events = events;
             Some(view.map(&board))
@@ -77,6 +85,9 @@ impl View {
             return Ok(None);
         }
         let changes = store::changes_after(&self.service.db, self.showtime.id, after, behind).await?;
+        if changes.iter().any(|change| change.kind == ChangeKind::Closed) {
+            return Ok(None);
+        }
         let now = self.service.clock.now();
         let touched = changes.iter().flat_map(|change| &change.seats);
         let mut seats: BTreeSet<_> = touched.filter_map(|label| board.hall.plan.seat(label)).collect();

@@ -15,8 +15,8 @@ use crate::{
     convert,
 };
 
-/// What all watchers of a showtime are sent.
-pub(crate) type Event = Arc<wire::SeatsEvent>;
+/// What all watchers of a showtime are sent; none where a map says it: the showtime was closed.
+pub(crate) type Event = Option<Arc<wire::SeatsEvent>>;
 
 /// How many events wait for the slowest watcher.
 const WAITING: usize = 64;
@@ -52,18 +52,20 @@ impl Tail {
     }
 
     /// Applies the changes that are next, if they are, and sends the state of the seats that they touched and of those
-    /// whose hold has expired by `now`.
+    /// whose hold has expired by `now`, or that all is to be shown anew.
     pub(super) fn advance(&self, changes: &[Change], now: Timestamp) {
         let mut state = self.state();
         let State { board, taken, events } = &mut *state;
         let mut touched: BTreeSet<SeatIndex> = BTreeSet::new();
+        let was_closed = board.closed;
         for change in changes {
             if board.apply(change) {
                 touched.extend(change.seats.iter().filter_map(|label| board.hall.plan.seat(label)));
             }
         }
         touched.extend(taken.iter().filter(|seat| board.claim(**seat, now).is_none()));
-        if touched.is_empty() {
+        let closes = board.closed && !was_closed;
+        if touched.is_empty() && !closes {
             return;
         }
         for seat in &touched {
@@ -74,7 +76,7 @@ impl Tail {
             }
         }
         // Nobody may be watching at the moment; then the tail is about to be forgotten.
-        let _ = events.send(Arc::new(convert::seat_changes(board, touched, now)));
+        let _ = events.send((!closes).then(|| Arc::new(convert::seat_changes(board, touched, now))));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
