@@ -16,6 +16,10 @@ use crate::{
     store::{AtOnce, Turn},
 };
 
+/// How near its end a hold is when it may end before a request that was begun is carried out, or has ended for a replica
+/// whose clock is ahead: a request waits for a connection and for its turn for up to five seconds each.
+const NEAR: SignedDuration = SignedDuration::from_secs(15);
+
 /// A change of one reservation; what its request has is in it.
 pub(crate) enum Step<'a> {
     Extend,
@@ -94,21 +98,21 @@ impl Service {
         Ok(sold)
     }
 
-    /// Sells a hold that was found to be the buyer's own and not expired; nothing when it is not that, or no longer, which
-    /// who reads it again finds out.
+    /// Sells a hold that was found to be the buyer's own and not near its end; nothing when it is not that, or no longer,
+    /// or when its showtime is closed, which who reads it again finds out.
     async fn sell_at_once(
         &self,
         at_once: &AtOnce,
         found: &Reservation,
         payment: PaymentId,
     ) -> Result<Option<wire::Reservation>, Error> {
+        let place = self.boards.place(found.showtime);
+        let slot = place.wait().await;
         let now = self.clock.now();
-        if !found.is_active(now) || found.offered_for.is_some() {
+        if !found.is_active(after(now, NEAR)) || found.offered_for.is_some() {
             return Ok(None);
         }
         let Some(to) = Step::Confirm(payment).of(found, now, self.hold)? else { return Ok(None) };
-        let place = self.boards.place(found.showtime);
-        let slot = place.wait().await;
         match at_once.sell(found, &to).await {
             Ok(Some(change)) => {
                 place.leave_changed(slot, &[change]);
@@ -175,6 +179,13 @@ impl Service {
             drop(turn);
             return self.unchanged(convert::reservation(&before, now), key, now).await;
         };
+        // One that had ended for the replica that closed the showtime, whose clock is ahead of ours.
+        if turn.is_closed()
+            && before.state == State::Held
+            && matches!(step, Step::Extend | Step::Keep | Step::Confirm(_))
+        {
+            return Err(Error::ShowtimeCancelled);
+        }
         let answer = convert::reservation(&to, now);
         if let Some(key) = key
             && let Some(before) = key.record(turn.tx(), &answer, now).await?
@@ -282,16 +293,14 @@ async fn sell(turn: &mut Turn, before: &Reservation, to: &Reservation, now: Time
         return Ok(turn.sell_whoever_has_it(to).await?);
     }
     let late = !before.is_active(now);
-    if late || before.offered_for.is_some() {
+    // For others it may have ended, and the buyer may hold seats instead.
+    if !before.is_active(after(now, NEAR)) || before.offered_for.is_some() {
         let has = turn.others_of_buyer(before, now).await?;
         if has + before.seats.len() > MOST_PER_BUYER {
             return Err(Error::SeatLimit { has });
         }
     }
     if late {
-        if turn.is_closed() {
-            return Err(Error::ShowtimeCancelled);
-        }
         let again = Reservation { expires_at: to.expires_at, updated_at: now, ..before.clone() };
         match turn.hold_again(&again).await {
             Err(StoreError::CheckViolation { .. }) => return Err(Error::HoldExpired),

@@ -149,9 +149,12 @@ impl Lease {
         let Self { connection, leased, leases, _place: place } = self;
         leases.0.pool.served();
         let now = Instant::now();
+        let mut idle = leases.0.idle();
+        // Asked with the lock that who closes the places takes next: it finds the connection, or it is not kept.
         if now.duration_since(leased) < LEASED && !leases.0.places.is_closed() {
-            leases.0.idle().push(Idle { connection, leased, since: now });
+            idle.push(Idle { connection, leased, since: now });
         }
+        drop(idle);
         drop(place);
         result
     }

@@ -210,8 +210,9 @@ const SALE: [Kind; 8] = {
     [Uuid, Uuid, Uuid, Time, Time, Uuid, Text, I64]
 };
 
-/// Gives for each the number of its showtime's change. It waits for the turn first; where a claim is not the reservation's
-/// any more, or the reservation not what it was, the history's own constraint fails the whole statement.
+/// Gives for each the number of its showtime's change; none where that is closed. It waits for the turn first; where a
+/// claim is not the reservation's any more, or the reservation not what it was, the history's own constraint fails the
+/// whole statement.
 fn sell<'a>(db: &'a Db, batch: &'a [Sale]) -> Running<'a, Option<i64>> {
     Box::pin(async move {
         let sorted = sorted(batch, |sale| sale.showtime);
@@ -220,7 +221,7 @@ fn sell<'a>(db: &'a Db, batch: &'a [Sale]) -> Running<'a, Option<i64>> {
         sell.push_few(columns, SALE, sorted.iter().map(|(_, sale)| sale.values.clone()));
         sell.push(
             "), turn AS (UPDATE showtimes SET sequence = sequence + 1 FROM asked \
-             WHERE showtimes.showtime_id = asked.showtime_id \
+             WHERE showtimes.showtime_id = asked.showtime_id AND NOT closed \
              RETURNING asked.*, sequence), \
              claims AS (UPDATE seat_claims SET state = 'sold' FROM (SELECT id, showtime_id, bought.seat FROM turn JOIN ",
         );

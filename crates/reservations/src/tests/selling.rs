@@ -1,5 +1,6 @@
 //! Selling, freeing, and closing a showtime.
 
+use jiff::SignedDuration;
 use moviebooking_auth::Caller;
 use moviebooking_proto::{
     Reason,
@@ -71,6 +72,34 @@ everywhere! {
         world.close().await;
         assert_eq!(reason(world.confirm(&held.id, world.payment()).await), Reason::ShowtimeCancelled);
         assert!(world.seats(SeatState::Sold).await.is_empty());
+        world.must_be_sound().await;
+    }
+
+    async fn a_hold_of_a_closed_showtime_is_not_sold_by_a_clock_that_is_behind(world: World) {
+        let buyer = world.buyer();
+        let held = world.hold(&buyer, &["A1", "A2"]).await.unwrap();
+        world.later(10);
+        // It has ended, so it is not released.
+        world.close().await;
+        world.clock.advance(-SignedDuration::from_secs(20));
+        assert_eq!(world.get(&buyer, &held.id).await.unwrap().state(), ReservationState::Active);
+        for behind in [20, 2] {
+            assert_eq!(reason(world.confirm(&held.id, world.payment()).await), Reason::ShowtimeCancelled, "{behind}");
+            assert_eq!(reason(world.keep(&held.id, world.payment()).await), Reason::ShowtimeCancelled, "{behind}");
+            assert_eq!(reason(world.extend(&buyer, &held.id, &format!("key-{behind}")).await), Reason::ShowtimeCancelled, "{behind}");
+            world.clock.advance(SignedDuration::from_secs(18));
+        }
+        assert!(world.seats(SeatState::Sold).await.is_empty());
+        world.must_be_sound().await;
+    }
+
+    async fn a_hold_that_has_ended_for_others_takes_no_more_seats_than_one_buyer_may_have(world: World) {
+        let buyer = world.buyer();
+        let held = world.hold(&buyer, &["A1", "A2"]).await.unwrap();
+        world.later(10);
+        world.hold(&buyer, &["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9"]).await.unwrap();
+        world.clock.advance(-SignedDuration::from_secs(2));
+        assert_eq!(reason(world.confirm(&held.id, world.payment()).await), Reason::SeatLimit);
         world.must_be_sound().await;
     }
 
