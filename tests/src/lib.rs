@@ -13,7 +13,7 @@ pub use furnish::{furnish, run, said};
 pub use grpc::Grpc;
 pub use load::Load;
 pub use processes::{Processes, programs};
-pub use purchase::buy;
+pub use purchase::{buy, buy_at_last};
 pub use rest::{Answer, Rest};
 pub use system::System;
 

@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 
 /// Answers of each client that show that requests flow.
 const FLOWING: usize = 15;
-/// How long these may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long these may take, and the last answer of a client when it is to end: many times what they take.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How often they are counted.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -64,7 +64,7 @@ impl Load {
     /// Waits until every client has got some more answers.
     ///
     /// # Panics
-    /// When one does not, in a minute.
+    /// When one does not, in minutes.
     pub async fn flows(&self) {
         let before = self.counts();
         let flowing = async {
@@ -97,8 +97,12 @@ impl Load {
     /// When a client did.
     pub async fn stop(self) -> Vec<String> {
         self.stop.store(true, Ordering::Relaxed);
-        for (_, client) in self.clients {
-            client.await.expect("a client that ends");
+        let before = self.counts();
+        for (number, (_, client)) in self.clients.into_iter().enumerate() {
+            let ended = tokio::time::timeout(PATIENCE, client).await;
+            ended
+                .unwrap_or_else(|_| panic!("client {number} gets no answer after {before:?}"))
+                .expect("a client that ends");
         }
         locked(&self.failures).clone()
     }

@@ -1,14 +1,12 @@
 //! The REST interface as a client without any of our code sees it.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
-use moviebooking_standalone::Account;
 use reqwest::{
     Client, Method, RequestBuilder, StatusCode,
     header::{CONTENT_TYPE, HeaderMap},
 };
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 
 use crate::key;
 
@@ -93,19 +91,6 @@ impl Rest {
         Self { token: Some(token), ..self }
     }
 
-    /// The same client, signed in as this account by the token that is in `cell` or gets there: hashing passwords
-    /// takes time.
-    pub async fn remembered(self, cell: &OnceCell<String>, account: &Account) -> Self {
-        let token = cell
-            .get_or_init(|| async {
-                let signed_in = self.clone().sign_in(&account.email, &account.password).await;
-                signed_in.token.unwrap_or_default()
-            })
-            .await
-            .clone();
-        Self { token: Some(token), ..self }
-    }
-
     /// The access token.
     pub fn token(&self) -> Option<&str> {
         self.token.as_deref()
@@ -125,11 +110,19 @@ impl Rest {
     /// # Panics
     /// When no answer comes.
     pub async fn send(&self, request: RequestBuilder) -> Answer {
-        let response = request.send().await.expect("an answer");
+        self.try_send(request).await.expect("a whole answer")
+    }
+
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// When no whole answer comes.
+    pub async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
+        let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = response.bytes().await.expect("a whole answer").to_vec();
+        let bytes = response.bytes().await?.to_vec();
         let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status, headers, bytes, json }
+        Ok(Answer { status, headers, bytes, json })
     }
 
     /// `GET path`.
@@ -142,16 +135,31 @@ impl Rest {
         self.send(self.request(Method::POST, path).header("idempotency-key", key()).json(&body)).await
     }
 
-    /// `POST path` with a body, again and again with one idempotency key until it is no longer being worked on.
-    pub async fn post_until_done(&self, path: &str, body: Value) -> Answer {
-        let key = key();
+    /// Sends a request until it is done: again while what it needs is away (no answer, or 503), and while it is being worked
+    /// on.
+    ///
+    /// # Panics
+    /// When its body is a stream.
+    pub async fn send_until_done(&self, request: RequestBuilder) -> Answer {
         loop {
-            let request = self.request(Method::POST, path).header("idempotency-key", &key).json(&body);
-            let answer = self.send(request).await;
-            if !matches!(answer.json["reason"].as_str(), Some("REQUEST_IN_FLIGHT" | "UNAVAILABLE")) {
-                return answer;
+            let once = request.try_clone().expect("a body that is no stream");
+            match self.try_send(once).await {
+                Ok(answer)
+                    if answer.status != StatusCode::SERVICE_UNAVAILABLE
+                        && answer.json["reason"] != "REQUEST_IN_FLIGHT" =>
+                {
+                    return answer;
+                }
+                _ => {}
             }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// `POST path` with a body and a fresh idempotency key, the same one until it is done.
+    pub async fn post_until_done(&self, path: &str, body: Value) -> Answer {
+        self.send_until_done(self.request(Method::POST, path).header("idempotency-key", key()).json(&body))
+            .await
     }
 
     /// `PATCH path` with a body.

@@ -8,14 +8,15 @@ use std::{
         mpsc,
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use clap::Parser as _;
 use moviebooking_domain::clock::{Clock as _, SharedClock, SystemClock};
 use moviebooking_serve::{Server, bind, install_crypto_provider};
 use moviebooking_standalone::{Account, Accounts, Platform, Storage, args::Cli, seed};
-use serde_json::json;
-use tokio::sync::OnceCell;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Grpc, Rest, key};
@@ -26,8 +27,8 @@ pub struct System {
     pub address: SocketAddr,
     /// The demo's accounts.
     pub accounts: Accounts,
-    admin_token: OnceCell<String>,
-    staff_token: OnceCell<String>,
+    admin: Session,
+    staff: Session,
     next_showtime: AtomicUsize,
 }
 
@@ -76,8 +77,8 @@ impl System {
         Self {
             address,
             accounts,
-            admin_token: OnceCell::new(),
-            staff_token: OnceCell::new(),
+            admin: Session::default(),
+            staff: Session::default(),
             next_showtime: AtomicUsize::new(0),
         }
     }
@@ -99,12 +100,12 @@ impl System {
 
     /// Signed in as staff of the demo's first theater.
     pub async fn staff(&self) -> Rest {
-        self.rest().remembered(&self.staff_token, &self.accounts.staff).await
+        self.staff.of(self.rest(), &self.accounts.staff).await
     }
 
     /// Signed in as the demo's admin.
     pub async fn admin(&self) -> Rest {
-        self.rest().remembered(&self.admin_token, &self.accounts.admin).await
+        self.admin.of(self.rest(), &self.accounts.admin).await
     }
 
     /// A new customer, signed in.
@@ -132,19 +133,48 @@ impl System {
             .and_then(|theater| theater["id"].as_str())
             .expect("the demo's first theater")
             .to_owned();
-        let showtimes = self
-            .rest()
-            .get(&format!("/showtimes?theaterId={theater}&pageSize=200&startTimeFrom={}", tomorrow()))
-            .await;
-        let showtimes = showtimes.ok();
-        let all = showtimes["showtimes"].as_array().expect("showtimes");
+        let path = format!("{}&theaterId={theater}", later_showtimes());
+        let all = ids(&self.rest().get(&path).await.ok());
         // Another one for each who asks, so that tests do not buy each other's seats.
         let number = self.next_showtime.fetch_add(1, Ordering::Relaxed);
-        all[number % all.len()]["id"].as_str().expect("an id").to_owned()
+        all[number % all.len()].clone()
+    }
+
+    /// The ids of all showtimes that start in a day or later, which are on sale for as long as a test takes, by their time.
+    pub async fn showtimes(&self) -> Vec<String> {
+        ids(&self.rest().get(&later_showtimes()).await.ok())
     }
 }
 
-fn tomorrow() -> String {
+fn later_showtimes() -> String {
     let now = SystemClock.now();
-    now.checked_add(std::time::Duration::from_secs(24 * 3600)).unwrap_or(now).to_string()
+    let from = now.checked_add(Duration::from_secs(24 * 3600)).unwrap_or(now);
+    format!("/showtimes?pageSize=200&startTimeFrom={from}")
+}
+
+fn ids(listed: &Value) -> Vec<String> {
+    let listed = listed["showtimes"].as_array().expect("showtimes");
+    listed.iter().map(|showtime| showtime["id"].as_str().expect("an id").to_owned()).collect()
+}
+
+/// An access token that tests have one after another, because hashing passwords takes time.
+#[derive(Default)]
+struct Session(Mutex<Option<(Instant, String)>>);
+
+impl Session {
+    /// How long a token is used: some minutes less than it is good for.
+    const LASTS: Duration = Duration::from_secs(600);
+
+    /// This client, signed in as this account.
+    async fn of(&self, client: Rest, account: &Account) -> Rest {
+        let mut known = self.0.lock().await;
+        match &*known {
+            Some((begun, token)) if begun.elapsed() < Self::LASTS => client.with_token(token.clone()),
+            _ => {
+                let signed_in = client.sign_in(&account.email, &account.password).await;
+                *known = signed_in.token().map(|token| (Instant::now(), token.to_owned()));
+                signed_in
+            }
+        }
+    }
 }

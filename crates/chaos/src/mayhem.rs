@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use moviebooking_launch::wait_until;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::{
     task::{JoinSet, block_in_place},
@@ -29,6 +30,8 @@ const DOWN: std::ops::Range<u64> = 0..400;
 /// Milliseconds between two pauses, and how long one lasts.
 const BETWEEN_PAUSES: std::ops::Range<u64> = 500..2_500;
 const PAUSED: std::ops::Range<u64> = 50..2_500;
+/// How soon it is known that a process has ended.
+const ENDED: Duration = Duration::from_secs(5);
 /// A process is killed so many times as often as PostgreSQL, which takes everything down.
 const WEIGHT: usize = 2;
 
@@ -198,7 +201,11 @@ impl Mayhem {
         }
         let name = names[self.dice.random_range(0..names.len())];
         if self.processes.is_running(name)? && !self.paused.contains_key(name) {
-            self.processes.pause(name)?;
+            if let Err(error) = self.processes.pause(name) {
+                // It may have ended by itself since it was looked at, as services do that find no database.
+                let ended = || Ok(!self.processes.is_running(name)?);
+                return wait_until(ENDED, "it ends", ended).map_err(|_| error);
+            }
             self.paused.insert(name, until);
             *self.casualties.pauses.entry(name).or_default() += 1;
         }

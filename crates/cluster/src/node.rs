@@ -151,6 +151,8 @@ impl Node {
                     "--use-service-account-credentials".to_owned(),
                     format!("--service-account-private-key-file={}", place.file(ACCOUNTS_KEY).display()),
                     format!("--root-ca-file={}", place.file(AUTHORITY).display()),
+                    // It is not told by heartbeats whether the machine is there, and they stop with the API server.
+                    "--node-monitor-grace-period=10m".to_owned(),
                 ],
             ),
             ("kube-scheduler", vec![]),

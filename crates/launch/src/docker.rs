@@ -6,6 +6,7 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -96,7 +97,9 @@ impl PrivateDocker {
         if !command::is_root()? {
             bail!("no Docker daemon answers, and only root can start one");
         }
-        let namespace = format!("moviebooking-docker-{}", std::process::id());
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let namespace = format!("moviebooking-docker-{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(&namespace);
         fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         command::output(Command::new("ip").args(["netns", "add", &namespace]))?;

@@ -21,6 +21,7 @@ pub use process::Process;
 
 use std::{
     net::TcpListener,
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -28,6 +29,11 @@ use anyhow::{Context as _, bail};
 
 /// Between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(20);
+/// The ports that servers are given, and how many there are. They lie below those that the system gives to whoever asks for
+/// any, as each client does that connects (`ip_local_port_range`, 32768 to 60999): nobody takes one before its server has
+/// started.
+const FIRST_PORT: u16 = 20_000;
+const PORTS: u16 = 10_000;
 
 /// Waits until `condition` holds.
 ///
@@ -52,14 +58,19 @@ pub fn wait_until(
 /// Ports of the loopback address that were free a moment ago, each another one.
 ///
 /// # Errors
-/// When the system gives none.
+/// When none is free.
 pub fn free_ports<const COUNT: usize>() -> anyhow::Result<[u16; COUNT]> {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    // Programs that run at the same time begin somewhere else.
+    let first = std::process::id().wrapping_mul(101);
     let mut ports = [0; COUNT];
-    let mut held = Vec::with_capacity(COUNT);
     for port in &mut ports {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).context("cannot bind to the loopback address")?;
-        *port = listener.local_addr()?.port();
-        held.push(listener);
+        let mut next = (0..PORTS).map(|_| {
+            let number = first.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % u32::from(PORTS);
+            FIRST_PORT + number as u16
+        });
+        let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+        *port = next.find(is_free).context("no port of the loopback address is free")?;
     }
     Ok(ports)
 }

@@ -102,7 +102,8 @@ impl Process {
     /// # Errors
     /// When it cannot be ended.
     pub fn kill(mut self) -> anyhow::Result<()> {
-        self.signal("KILL")?;
+        // One that has ended by itself a moment ago gets no signal, and is waited for as well.
+        drop(self.signal("KILL"));
         self.wait().map(drop)
     }
 

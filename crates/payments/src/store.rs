@@ -42,7 +42,8 @@ impl Store {
     pub(crate) fn new(db: Db) -> Self {
         Self {
             beginnings: Batches::new(db.clone(), at_once::begin),
-            steps: Batches::new(db.clone(), at_once::advance),
+            // A checkout has four of them, one after another.
+            steps: Batches::side_by_side(2, db.clone(), at_once::advance),
             db,
         }
     }

@@ -49,7 +49,11 @@ async fn served(router: Router) -> SocketAddr {
 }
 
 fn connect(address: SocketAddr) -> Link {
-    Link::connect(&format!("http://{address}"), &ConnectOptions::default()).unwrap()
+    connect_with(address, &ConnectOptions::default())
+}
+
+fn connect_with(address: SocketAddr, options: &ConnectOptions) -> Link {
+    Link::connect(&format!("http://{address}"), options).unwrap()
 }
 
 fn never_answering() -> Router {
@@ -74,10 +78,11 @@ async fn a_call_is_the_same_here_and_across_the_network() {
 async fn a_dead_address_is_unavailable_at_once() {
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let begun = Instant::now();
-    let status = HealthClient::new(connect(address)).check(ask("")).await.unwrap_err();
+    let patient = ConnectOptions { connect_timeout: Duration::from_secs(60), ..ConnectOptions::default() };
+    let status = HealthClient::new(connect_with(address, &patient)).check(ask("")).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert!(!status.message().contains("127.0.0.1"), "internal detail: {status}");
-    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ From login to ticket, to be pasted into a shell:
   first() {{ grep -o "\"$1\":\"[^\"]*\"" | head -n 1 | cut -d '"' -f 4; }}
   TOKEN=$(curl -s $API/users/login -H "$JSON" \
     -d "{{\"email\":\"$CUSTOMER_EMAIL\",\"password\":\"$CUSTOMER_PASSWORD\"}}" | first accessToken)
-  SHOWTIME=$(curl -s "$API/showtimes?pageSize=1&startTimeFrom=$(date -u +%Y-%m-%dT%H:%M:%SZ)" | first id)
+  SHOWTIME=$(curl -s "$API/showtimes?pageSize=1&startTimeFrom=$(date -u +%Y-%m-%dT23:59:59Z)" | first id)
   curl -s $API/showtimes/$SHOWTIME/seats | head -c 400; echo
   HOLD=$(curl -s $API/reservations -H "Authorization: Bearer $TOKEN" -H "$JSON" -H "Idempotency-Key: hold-$$-$(date +%s)" \
     -d "{{\"showtimeId\":\"$SHOWTIME\",\"bestAvailable\":{{\"count\":2,\"together\":true}}}}")

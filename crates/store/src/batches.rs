@@ -1,8 +1,8 @@
 //! What several requests write or read at the same time, in one statement for all of them.
 //!
 //! A statement's round trip, its start in the database and its commit cost about the same for one row as for ten. So while
-//! one runs, what comes meanwhile waits together and is what the next is about. Nobody waits for company: who comes alone
-//! has a statement alone, and the more come the less each costs.
+//! as many run as may, what comes meanwhile waits together and is what the next is about. Nobody waits for company: who
+//! comes alone has a statement alone, and the more come the less each costs.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -48,13 +48,15 @@ pub struct Batches<T, R> {
 struct Shared<T, R> {
     db: Db,
     run: Run<T, R>,
+    /// How many statements run side by side at most.
+    most: usize,
     queue: Mutex<Queue<T, R>>,
 }
 
 struct Queue<T, R> {
     waiting: VecDeque<(T, Answer<R>)>,
-    /// Whether somebody runs what waits.
-    served: bool,
+    /// How many run what waits.
+    serving: usize,
 }
 
 type Answer<R> = oneshot::Sender<Result<R, StoreError>>;
@@ -72,10 +74,16 @@ impl<T, R> fmt::Debug for Batches<T, R> {
 }
 
 impl<T: Send + Sync + 'static, R: Send + 'static> Batches<T, R> {
-    /// Batches that `run` runs on `db`.
+    /// Batches that `run` runs on `db`, one after another.
     pub fn new(db: Db, run: Run<T, R>) -> Self {
-        let queue = Mutex::new(Queue { waiting: VecDeque::new(), served: false });
-        Self { shared: Arc::new(Shared { db, run, queue }) }
+        Self::side_by_side(1, db, run)
+    }
+
+    /// Batches of which at most so many run side by side, for what everybody waits for several times: the processor then
+    /// has one to work on while another waits for the disk.
+    pub fn side_by_side(most: usize, db: Db, run: Run<T, R>) -> Self {
+        let queue = Mutex::new(Queue { waiting: VecDeque::new(), serving: 0 });
+        Self { shared: Arc::new(Shared { db, run, most, queue }) }
     }
 
     /// Has `item` written or read, with what others want meanwhile. Who stops waiting does not stop it.
@@ -98,18 +106,20 @@ impl<T, R> Shared<T, R> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lines up; true for who has to serve the queue.
+    /// Lines up; true for who has to serve the queue too.
     fn join(&self, item: T, answer: Answer<R>) -> bool {
         let mut queue = self.queue();
         queue.waiting.push_back((item, answer));
-        !std::mem::replace(&mut queue.served, true)
+        let is_free = queue.serving < self.most;
+        queue.serving += usize::from(is_free);
+        is_free
     }
 
-    /// Takes who is next; nobody when nobody waits, and then the queue is not served any more.
+    /// Takes who is next; nobody when nobody waits, and then who asked does not serve the queue any more.
     fn next(&self) -> (Vec<T>, Vec<Answer<R>>) {
         let mut queue = self.queue();
         let many = queue.waiting.len().min(MOST);
-        queue.served = many > 0;
+        queue.serving -= usize::from(many == 0);
         queue.waiting.drain(..many).unzip()
     }
 
@@ -143,7 +153,7 @@ impl<T, R> Turn<T, R> {
         loop {
             let (items, answers) = self.shared.next();
             if items.is_empty() {
-                // From here on somebody else may serve it.
+                // From here on somebody else may in its place.
                 self.ended = true;
                 return;
             }
@@ -161,7 +171,7 @@ impl<T, R> Drop for Turn<T, R> {
         if !self.ended {
             let mut queue = self.shared.queue();
             queue.waiting.clear();
-            queue.served = false;
+            queue.serving -= 1;
         }
     }
 }

@@ -122,5 +122,5 @@ async fn a_copy_made_under_sales_becomes_a_platform_that_agrees_with_itself() {
     let pods = ["get", "pods", "--selector=app.kubernetes.io/instance=second", "--output=name"];
     cinema.wait_until("pods of the second are left", || cinema.kubectl(&pods).trim().is_empty());
     cinema.patch(&json!({"spec": {"backup": null}}));
-    cinema.kubectl(&["delete", "job/before-upgrade", "pvc/backups", "--wait=false"]);
+    cinema.kubectl(&["delete", "job/before-upgrade", "pvc/backups", "--ignore-not-found", "--wait=false"]);
 }

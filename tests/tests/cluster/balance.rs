@@ -11,8 +11,10 @@ use serde_json::json;
 
 use crate::shared::{Shared, shared};
 
-/// Within this time a new replica has its share, and one that goes is left alone.
-const NOTICED: Duration = Duration::from_secs(5);
+/// Within this time a new replica is called: some seconds, unless the machine has other things to do.
+const FOUND: Duration = Duration::from_secs(20);
+/// After this time one that goes is left alone: it lingers for two seconds more.
+const LEFT_ALONE: Duration = Duration::from_secs(8);
 /// Calls that are counted to see the shares.
 const CALLS: u64 = 300;
 
@@ -73,7 +75,7 @@ async fn replicas_share_the_calls_as_they_come_and_go() {
     let first = counts(&all).await;
     let mut now = first.clone();
     while !all.iter().all(|replica| now[&replica.name] >= first[&replica.name] + 5) {
-        assert!(ready.elapsed() < NOTICED, "{first:?}, then {now:?}");
+        assert!(ready.elapsed() < FOUND, "{first:?}, then {now:?}");
         now = counts(&all).await;
     }
     println!("three replicas are called after {:?}", ready.elapsed());
@@ -99,7 +101,7 @@ async fn replicas_share_the_calls_as_they_come_and_go() {
         let (mut settled, mut last) = (None, 0);
         while let Some(count) = answered(&replica.address).await {
             last = count;
-            if told.elapsed() >= NOTICED {
+            if told.elapsed() >= LEFT_ALONE {
                 settled.get_or_insert(count);
             }
             tokio::task::yield_now().await;

@@ -42,9 +42,9 @@ impl Shared {
     pub(crate) async fn sells_again(&mut self) -> String {
         // A Service that was made anew has another address.
         self.system.address = self.cinema.address();
-        self.sold += 1;
         let bought = tokio::time::timeout(PATIENCE, async {
             loop {
+                self.sold += 1;
                 if let Some(ticket) = self.buys().await {
                     return ticket;
                 }
@@ -71,8 +71,9 @@ impl Shared {
         let (client, base) = (reqwest::Client::new(), format!("http://{}", self.system.address));
         let listed = client.get(format!("{base}/showtimes?pageSize=200")).send().await.ok()?;
         let listed: Value = listed.json().await.ok()?;
-        // Another one each time, because nobody may have many seats of one.
-        let showtime = listed["showtimes"].as_array()?.iter().nth_back(self.sold)?["id"].as_str()?;
+        let listed = listed["showtimes"].as_array()?;
+        // Another one each time, because nobody may have many seats of one: what is held is not let go when paying fails.
+        let showtime = listed.iter().nth_back(self.sold.checked_rem(listed.len())?)?["id"].as_str()?;
         let account = &self.system.accounts.customer;
         let credentials = json!({"email": account.email, "password": account.password});
         let session = client.post(format!("{base}/users/login")).json(&credentials).send().await.ok()?;

@@ -107,7 +107,7 @@ async fn a_gateway_that_lingers_ends_each_connection_with_its_next_answer() {
     let mut gateway = platform.command(GATEWAY);
     gateway
         .env("MOVIEBOOKING_LISTEN", &address)
-        .env("MOVIEBOOKING_LINGER_SECONDS", "5")
+        .env("MOVIEBOOKING_LINGER_SECONDS", "15")
         .env_remove("MOVIEBOOKING_METRICS_LISTEN");
     let gateway = Process::start(&gateway, &platform.folder().join("lingering-gateway.log")).unwrap();
     let client = Client::new();

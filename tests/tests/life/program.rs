@@ -2,7 +2,6 @@
 
 use std::{
     io::Write as _,
-    net::TcpListener,
     path::Path,
     process::{Command, Output, Stdio},
 };
@@ -52,5 +51,6 @@ pub(crate) fn told(command: &mut Command, input: &str) -> Output {
 
 /// An address that nobody listens on.
 pub(crate) fn nobodys_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    let [port] = moviebooking_launch::free_ports().unwrap();
+    format!("127.0.0.1:{port}")
 }

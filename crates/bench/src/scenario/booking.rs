@@ -80,7 +80,8 @@ async fn open(
     best: f64,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let rate = (best * 0.7).max(1.0);
+    // However slow it is, one begins within the run.
+    let rate = (best * 0.7).max(2.0 / plan.each.as_secs_f64());
     world.buyers().await?;
     let (buyers, places) = (world.signed_in(), world.places(showtimes(plan))?);
     let mut connections = connect(world, 64).await?;

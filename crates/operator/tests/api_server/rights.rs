@@ -164,7 +164,12 @@ async fn may_not(client: &Client) {
 }
 
 /// Whether the API server lets a user do something in a namespace.
-async fn may(client: &Client, user: &str, namespace: &str, (group, resource, verb): &Right) -> bool {
+pub(crate) async fn may(
+    client: &Client,
+    user: &str,
+    namespace: &str,
+    (group, resource, verb): &Right,
+) -> bool {
     let (resource, subresource) = match resource.split_once('/') {
         Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
         None => (resource.as_str(), None),

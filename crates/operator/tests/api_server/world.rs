@@ -33,7 +33,7 @@ use moviebooking_operator::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::cloud_native_pg;
+use crate::{cloud_native_pg, rights::may};
 
 /// The namespace of the operator itself.
 pub(crate) const SYSTEM: &str = "moviebooking-system";
@@ -340,6 +340,9 @@ pub(crate) async fn install(client: &Client) {
     Api::all(client.clone()).create(&params, &everywhere).await.unwrap();
     let at_home: RoleBinding = serde_json::from_value(binding("Role")).unwrap();
     Api::namespaced(client.clone(), SYSTEM).create(&params, &at_home).await.unwrap();
+    // The server learns of bindings by a watch of its own.
+    let lease = ["coordination.k8s.io", "leases", "get"].map(str::to_owned).into();
+    until("the operator may lead", async || may(client, OPERATOR, SYSTEM, &lease).await).await;
 }
 
 /// Defines custom resources, and waits until the server serves them.

@@ -159,7 +159,7 @@ mod tests {
             if answered == expected {
                 return;
             }
-            assert!(begun.elapsed() < Duration::from_secs(5), "{answered:?}, not {expected:?}");
+            assert!(begun.elapsed() < Duration::from_secs(20), "{answered:?}, not {expected:?}");
             tokio::task::yield_now().await;
         }
     }

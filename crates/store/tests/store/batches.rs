@@ -1,6 +1,7 @@
 use futures::{future::join_all, poll};
 use moviebooking_store::testing::TestDb;
 use moviebooking_store::{Batches, Db, Kind, Running, StoreError, sql};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::MIGRATIONS;
@@ -58,6 +59,35 @@ async fn more_than_a_batch_may_have_are_several() {
     let results = join_all(ids.iter().map(|id| batches.run(*id))).await;
     assert_eq!(results.into_iter().map(Result::unwrap).collect::<Vec<_>>(), ids);
     assert_eq!(transactions(database.db()).await, 4);
+}
+
+#[tokio::test]
+async fn as_many_as_may_run_side_by_side() {
+    static BEGUN: Semaphore = Semaphore::const_new(0);
+    static MAY_END: Semaphore = Semaphore::const_new(0);
+    let database = TestDb::postgres(&MIGRATIONS).await;
+    let batches = Batches::side_by_side(2, database.db().clone(), |_db, names: &[&'static str]| {
+        Box::pin(async move {
+            BEGUN.add_permits(1);
+            MAY_END.acquire().await.unwrap().forget();
+            Ok(names.iter().map(|_| names.len()).collect())
+        })
+    });
+    let mut running = Vec::new();
+    for name in ["a", "b"] {
+        let batches = batches.clone();
+        running.push(tokio::spawn(async move { batches.run(name).await }));
+        BEGUN.acquire().await.unwrap().forget();
+    }
+    let mut waiting = Box::pin(join_all(["c", "d"].map(|name| batches.run(name))));
+    assert!(poll!(&mut waiting).is_pending());
+    tokio::task::yield_now().await;
+    assert_eq!(BEGUN.available_permits(), 0, "no third one");
+    MAY_END.add_permits(3);
+    let first = join_all(running).await.into_iter().map(|ended| ended.unwrap().unwrap());
+    assert_eq!(first.collect::<Vec<_>>(), [1, 1]);
+    let next = waiting.await.into_iter().map(Result::unwrap);
+    assert_eq!(next.collect::<Vec<_>>(), [2, 2], "what waited is one");
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use super::{
 
 /// How long connecting may take, and the whole exchange.
 const CONNECT: Duration = Duration::from_secs(5);
-const EXCHANGE: Duration = Duration::from_secs(15);
+pub(super) const EXCHANGE: Duration = Duration::from_secs(15);
 /// How much of an answer is read, so that its connection can be used again. What it says does not matter.
 const MOST_READ: usize = 16 * 1024;
 /// How much of an error's text is kept.

@@ -1,5 +1,7 @@
 //! What receivers are sent, and what becomes of it.
 
+use std::time::Instant;
+
 use jiff::SignedDuration;
 use moviebooking_domain::clock::Clock as _;
 use moviebooking_proto::users::v1::{
@@ -12,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    super::store,
+    super::{send::EXCHANGE, store},
     World, by_admin,
     receiver::{Answer, Receiver},
     ticket_issued,
@@ -194,12 +196,16 @@ both_engines! {
             let (webhooks, stop) = (world.webhooks.clone(), stop.clone());
             async move { webhooks.run_background(stop).await }
         });
+        let begun = Instant::now();
         for _ in 0..50 {
             world.ticket_is_issued().await;
         }
         quick.has_received(50).await;
         slow.has_received(4).await;
-        assert_eq!(slow.received().len(), 4, "a few at once and no more");
+        let received = slow.received().len();
+        // Others have their turn when the first have been given up.
+        let turns = 1 + begun.elapsed().as_secs() / EXCHANGE.as_secs();
+        assert!(received as u64 <= 4 * turns, "a few at once and no more: {received} in {turns} turns");
         running.abort();
     }
 }

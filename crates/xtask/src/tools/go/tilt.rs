@@ -56,6 +56,10 @@ pub(super) fn prepare(folder: &Path) -> anyhow::Result<()> {
     let found: serde_json::Value =
         serde_json::from_str(&found).context("go answered something unexpected")?;
     let copy = folder.join(COPY);
+    // One that was not finished would be copied into.
+    if copy.exists() {
+        fs::remove_dir_all(&copy).with_context(|| format!("cannot remove {}", copy.display()))?;
+    }
     let mut copying = Command::new("cp");
     copying.args(["--recursive", "--no-preserve=mode"]).arg(found["Dir"].as_str().unwrap_or_default());
     command::output(copying.arg(&copy))?;
