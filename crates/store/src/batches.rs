@@ -1,14 +1,16 @@
 //! What several requests write or read at the same time, in one statement for all of them.
 //!
 //! A statement's round trip, its start in the database and its commit cost about the same for one row as for ten. So while
-//! as many run as may, what comes meanwhile waits together and is what the next is about. Nobody waits for company: who
-//! comes alone has a statement alone, and the more come the less each costs.
+//! as many run as may, what comes meanwhile waits together and is what the next is about. Who comes alone has a statement
+//! alone and at once. Where the one before was for several, the next waits a moment for company, so that the more come the
+//! less each costs.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
@@ -17,6 +19,12 @@ use crate::{Db, Row, StoreError};
 
 /// How much one statement does at most: a bound on how long it keeps its rows locked.
 const MOST: usize = 32;
+
+/// Where so many wait, the next statement waits for no more: what each costs hardly falls any further.
+const ENOUGH: usize = 8;
+
+/// How long a statement waits for company, where the one before had some.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// What runs a batch and answers, in its order, what became of each. It is one statement, so that it has no effect where
 /// it fails.
@@ -57,6 +65,8 @@ struct Queue<T, R> {
     waiting: VecDeque<(T, Answer<R>)>,
     /// How many run what waits.
     serving: usize,
+    /// How many the last statement was for.
+    last: usize,
 }
 
 type Answer<R> = oneshot::Sender<Result<R, StoreError>>;
@@ -82,7 +92,7 @@ impl<T: Send + Sync + 'static, R: Send + 'static> Batches<T, R> {
     /// Batches of which at most so many run side by side, for what everybody waits for several times: the processor then
     /// has one to work on while another waits for the disk.
     pub fn side_by_side(most: usize, db: Db, run: Run<T, R>) -> Self {
-        let queue = Mutex::new(Queue { waiting: VecDeque::new(), serving: 0 });
+        let queue = Mutex::new(Queue { waiting: VecDeque::new(), serving: 0, last: 0 });
         Self { shared: Arc::new(Shared { db, run, most, queue }) }
     }
 
@@ -115,11 +125,21 @@ impl<T, R> Shared<T, R> {
         is_free
     }
 
+    /// Whether others are likely to come within a moment, and are worth the wait.
+    fn expects_company(&self) -> bool {
+        let queue = self.queue();
+        queue.last > 1 && queue.waiting.len() < ENOUGH
+    }
+
     /// Takes who is next; nobody when nobody waits, and then who asked does not serve the queue any more.
     fn next(&self) -> (Vec<T>, Vec<Answer<R>>) {
         let mut queue = self.queue();
         let many = queue.waiting.len().min(MOST);
-        queue.serving -= usize::from(many == 0);
+        if many == 0 {
+            queue.serving -= 1;
+        } else {
+            queue.last = many;
+        }
         queue.waiting.drain(..many).unzip()
     }
 
@@ -151,6 +171,9 @@ struct Turn<T, R> {
 impl<T, R> Turn<T, R> {
     async fn serve(mut self) {
         loop {
+            if self.shared.expects_company() {
+                tokio::time::sleep(GATHER).await;
+            }
             let (items, answers) = self.shared.next();
             if items.is_empty() {
                 // From here on somebody else may in its place.

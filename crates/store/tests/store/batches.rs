@@ -1,7 +1,9 @@
-use futures::{future::join_all, poll};
+use futures::{future::join_all, join, poll};
 use moviebooking_store::testing::TestDb;
 use moviebooking_store::{Batches, Db, Kind, Running, StoreError, sql};
 use tokio::sync::Semaphore;
+use tokio::task::yield_now;
+use tokio::time::{Instant, pause};
 use uuid::Uuid;
 
 use crate::MIGRATIONS;
@@ -81,13 +83,35 @@ async fn as_many_as_may_run_side_by_side() {
     }
     let mut waiting = Box::pin(join_all(["c", "d"].map(|name| batches.run(name))));
     assert!(poll!(&mut waiting).is_pending());
-    tokio::task::yield_now().await;
+    yield_now().await;
     assert_eq!(BEGUN.available_permits(), 0, "no third one");
     MAY_END.add_permits(3);
     let first = join_all(running).await.into_iter().map(|ended| ended.unwrap().unwrap());
     assert_eq!(first.collect::<Vec<_>>(), [1, 1]);
     let next = waiting.await.into_iter().map(Result::unwrap);
     assert_eq!(next.collect::<Vec<_>>(), [2, 2], "what waited is one");
+}
+
+#[tokio::test]
+async fn where_the_last_had_company_the_next_waits_for_some() {
+    let database = TestDb::postgres(&MIGRATIONS).await;
+    let batches = Batches::new(database.db().clone(), |_db, names: &[&'static str]| {
+        Box::pin(async move { Ok(names.iter().map(|_| names.len()).collect()) })
+    });
+    // The clock moves only where everybody waits for it.
+    pause();
+    let begun = Instant::now();
+    for name in ["a", "b"] {
+        assert_eq!(batches.run(name).await.unwrap(), 1);
+    }
+    assert!(begun.elapsed().is_zero(), "who comes alone is not kept waiting");
+    let together = join_all(["c", "d"].map(|name| batches.run(name))).await;
+    assert_eq!(together.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [2, 2]);
+    let mut first = Box::pin(batches.run("e"));
+    assert!(poll!(&mut first).is_pending());
+    yield_now().await;
+    let (first, second) = join!(first, batches.run("f"));
+    assert_eq!([first.unwrap(), second.unwrap()], [2, 2], "e has waited for f");
 }
 
 #[tokio::test]
