@@ -29,11 +29,12 @@ pub(crate) const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 /// Who waits longer for a connection asks whether there is a server at all.
 const SUSPICION: Duration = Duration::from_millis(250);
 
-/// How long the server may take to answer whoever asks.
-const PROBE: Duration = Duration::from_secs(1);
+/// How long the server may take to answer whoever asks: to log in is work for both, and where the processors have much
+/// else to do, or all connections are made anew, it takes its time.
+const PROBE: Duration = Duration::from_secs(3);
 
 /// A server that takes longer is busy and not gone, as long as it has served somebody else in this time.
-const BUSY: Duration = Duration::from_secs(2);
+const BUSY: Duration = Duration::from_secs(3);
 
 /// How long it is left alone before it is asked again.
 const PROBE_PAUSE: Duration = Duration::from_millis(200);
@@ -217,6 +218,7 @@ impl PostgresPool {
             while urls.changed().await.is_ok() {
                 let url = Arc::clone(&urls.borrow_and_update());
                 if adopted(&pool, &url, &options, &urls).await {
+                    state.served.store(state.now(), Ordering::Relaxed);
                     state.renewed.store(state.now(), Ordering::Relaxed);
                     state.locked_out.store(0, Ordering::Relaxed);
                 }
