@@ -17,8 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use crate::error::is_unavailable;
 use crate::postgres::{ACQUIRE, PostgresPool, TRUSTED_IDLE};
 
-/// A connection goes back to the pool at the latest after this, which then may replace it by a new one.
-const LEASED: Duration = Duration::from_secs(60);
+/// A connection goes back to the pool at the latest after this, which then may replace it by a new one. Leases begin at
+/// different moments, so that they do not all end at once.
+const LEASED: Duration = Duration::from_secs(20);
 
 /// A pool and the connections that are leased from it.
 #[derive(Clone)]
@@ -108,7 +109,7 @@ impl Shared {
         let now = Instant::now();
         let mut idle = self.idle();
         let fresh =
-            |idle: &Idle| now.duration_since(idle.since) < TRUSTED_IDLE && self.pool.is_current(idle.leased);
+            |idle: &Idle| now.duration_since(idle.since) < TRUSTED_IDLE && self.pool.is_usable(idle.leased);
         let stale: Vec<Idle> = idle.extract_if(.., |idle| !fresh(idle)).collect();
         let last = idle.pop();
         // Going back to the pool is the pool's affair and needs no lock of ours.
@@ -153,8 +154,11 @@ impl Lease {
         // Asked with the lock that who closes the places takes next: it finds the connection, or it is not kept.
         if now.duration_since(leased) < LEASED && !leases.0.places.is_closed() {
             idle.push(Idle { connection, leased, since: now });
+            drop(idle);
+        } else {
+            drop(idle);
+            leases.0.give_back(connection, leased);
         }
-        drop(idle);
         drop(place);
         result
     }

@@ -59,8 +59,11 @@ pub(crate) struct PostgresPool {
 /// What is known about the server.
 struct State {
     begun: Instant,
-    /// Connections that were opened before are replaced when they are next used; milliseconds since `begun`.
+    /// Connections that were opened before are to what is gone: they are not used again. Milliseconds since `begun`.
     renewed: AtomicU64,
+    /// Connections that were opened before were made by an older URL and are as good: they are replaced when their leases
+    /// end, not all at the same moment, when nobody would be served until the first login. Milliseconds since `begun`.
+    adopted: AtomicU64,
     /// Since when logins are refused; milliseconds since `begun`, 0 while they are not.
     locked_out: AtomicU64,
     /// When somebody last got a connection or an answer; milliseconds since `begun`.
@@ -74,10 +77,19 @@ impl State {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// Whether a connection that was opened `age` ago is to what is gone.
+    fn is_gone(&self, age: Duration) -> bool {
+        self.is_older(age, &self.renewed)
+    }
+
     /// Whether a connection that was opened `age` ago is one of those to be replaced.
     fn is_outdated(&self, age: Duration) -> bool {
-        let renewed = self.renewed.load(Ordering::Relaxed);
-        renewed > 0 && self.begun.elapsed().saturating_sub(age).as_millis() < u128::from(renewed)
+        self.is_gone(age) || self.is_older(age, &self.adopted)
+    }
+
+    fn is_older(&self, age: Duration, than: &AtomicU64) -> bool {
+        let than = than.load(Ordering::Relaxed);
+        than > 0 && self.begun.elapsed().saturating_sub(age).as_millis() < u128::from(than)
     }
 
     /// Whether it has served somebody not long ago.
@@ -110,6 +122,7 @@ impl PostgresPool {
         let state = Arc::new(State {
             begun: Instant::now(),
             renewed: AtomicU64::new(0),
+            adopted: AtomicU64::new(0),
             locked_out: AtomicU64::new(0),
             served: AtomicU64::new(0),
             down: watch::channel(false).0,
@@ -164,6 +177,11 @@ impl PostgresPool {
     }
 
     /// Whether a connection that was taken from the pool then may still be used without asking the pool.
+    pub(crate) fn is_usable(&self, taken: Instant) -> bool {
+        !self.state.is_gone(taken.elapsed())
+    }
+
+    /// Whether a connection that was taken from the pool then may go back to it.
     pub(crate) fn is_current(&self, taken: Instant) -> bool {
         !self.state.is_outdated(taken.elapsed())
     }
@@ -211,7 +229,7 @@ impl PostgresPool {
     }
 
     /// Connects as `urls` says from now on, for as long as the pool is open: once a connection by a new URL has been
-    /// made, all are, and those that were made by the old one are replaced when nobody uses them.
+    /// made, all are, and those that were made by the old one are replaced when nobody uses them or their leases end.
     pub(crate) fn follow(&self, mut urls: watch::Receiver<Arc<DatabaseUrl>>, options: PoolOptions) {
         let Self { pool, state } = self.clone();
         tokio::spawn(async move {
@@ -219,7 +237,7 @@ impl PostgresPool {
                 let url = Arc::clone(&urls.borrow_and_update());
                 if adopted(&pool, &url, &options, &urls).await {
                     state.served.store(state.now(), Ordering::Relaxed);
-                    state.renewed.store(state.now(), Ordering::Relaxed);
+                    state.adopted.store(state.now(), Ordering::Relaxed);
                     state.locked_out.store(0, Ordering::Relaxed);
                 }
             }
