@@ -33,7 +33,7 @@ use {
 
 /// How long anything here may take that is not bounded by the processes themselves.
 #[cfg(test)]
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The platform, for one test at a time: each takes something of it away and puts it back.
 #[cfg(test)]
