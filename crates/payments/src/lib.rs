@@ -93,10 +93,16 @@ struct Limits {
     answer: Duration,
     /// A request, until it is told to ask again.
     request: Duration,
+    /// The pause before a step that could not be done is tried once more while its request waits.
+    again: Duration,
 }
 
 impl Limits {
-    const DEFAULT: Self = Self { answer: Duration::from_secs(3), request: Duration::from_secs(10) };
+    const DEFAULT: Self = Self {
+        answer: Duration::from_secs(3),
+        request: Duration::from_secs(10),
+        again: Duration::from_millis(500),
+    };
 }
 
 /// The payments service; a clone is a handle on the same.
@@ -151,9 +157,9 @@ impl Service {
         Self {
             neighbours,
             provider,
-            checkout: Runner::new(checkout, &store, Arc::clone(&clock), limits.request),
-            refunds: Runner::new(refunding, &store, Arc::clone(&clock), limits.request),
-            cancellations: Runner::new(cancellation, &store, Arc::clone(&clock), limits.request),
+            checkout: Runner::new(checkout, &store, Arc::clone(&clock), limits),
+            refunds: Runner::new(refunding, &store, Arc::clone(&clock), limits),
+            cancellations: Runner::new(cancellation, &store, Arc::clone(&clock), limits),
             store,
             clock,
         }

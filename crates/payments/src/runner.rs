@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
+    Limits,
     kind::Kind,
     parking,
     store::{Lease, Leases, Store},
@@ -127,8 +128,7 @@ struct Shared<S> {
     saga: S,
     leases: Leases,
     clock: SharedClock,
-    /// How long a request waits for the end.
-    patience: Duration,
+    limits: Limits,
 }
 
 impl<S> Clone for Runner<S> {
@@ -138,9 +138,9 @@ impl<S> Clone for Runner<S> {
 }
 
 impl<S: Saga> Runner<S> {
-    pub(crate) fn new(saga: S, store: &Store, clock: SharedClock, patience: Duration) -> Self {
+    pub(crate) fn new(saga: S, store: &Store, clock: SharedClock, limits: Limits) -> Self {
         let leases = store.leases(S::KIND);
-        Self { shared: Arc::new(Shared { saga, leases, clock, patience }) }
+        Self { shared: Arc::new(Shared { saga, leases, clock, limits }) }
     }
 
     /// The saga, to be stopped anywhere.
@@ -149,11 +149,26 @@ impl<S: Saga> Runner<S> {
         &self.shared.saga
     }
 
-    /// Runs an item whose lease the caller holds to its end, or until it waits for somebody outside, in a task of its own so that nobody who stops waiting stops it.
+    /// Runs an item whose lease the caller holds to its end, or until it waits for somebody outside. A step that could not
+    /// be done is tried once more before the caller is told, if there is time: that makes up for a replica that has just
+    /// ended, and for an answer that took too long.
     pub(crate) async fn finish(&self, item: S::Item) -> Result<S::Item, Pending> {
-        self.finish_until(Instant::now() + self.shared.patience, item).await
+        let (id, until) = (item.id(), self.deadline());
+        match self.finish_until(until, item).await {
+            Err(Pending::Later) if Instant::now() + self.shared.limits.again < until => {
+                sleep(self.shared.limits.again).await;
+                self.follow_until(until, self.shared.saga.load(id).await?).await
+            }
+            answer => answer,
+        }
     }
 
+    /// When a request that begins now is answered at the latest.
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.shared.limits.request
+    }
+
+    /// Runs the item in a task of its own, so that nobody who stops waiting stops it.
     async fn finish_until(&self, until: Instant, item: S::Item) -> Result<S::Item, Pending> {
         let runner = self.clone();
         let run = tokio::spawn(async move { runner.advance(item).await }.in_current_span());
@@ -168,8 +183,11 @@ impl<S: Saga> Runner<S> {
     }
 
     /// Waits for the end of an item that somebody else began, or goes on with it when nobody does.
-    pub(crate) async fn follow(&self, mut item: S::Item) -> Result<S::Item, Pending> {
-        let until = Instant::now() + self.shared.patience;
+    pub(crate) async fn follow(&self, item: S::Item) -> Result<S::Item, Pending> {
+        self.follow_until(self.deadline(), item).await
+    }
+
+    async fn follow_until(&self, until: Instant, mut item: S::Item) -> Result<S::Item, Pending> {
         let (mut pause, longest) = LOOK_AGAIN;
         loop {
             if item.ended() {

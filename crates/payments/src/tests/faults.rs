@@ -9,7 +9,7 @@ use tonic_types::StatusExt as _;
 
 use super::{
     neighbours::Fault,
-    world::{World, customer, reason},
+    world::{PATIENT, World, customer, reason},
 };
 use crate::Limits;
 
@@ -120,8 +120,36 @@ both_engines! {
         world.check().await;
     }
 
+    async fn a_step_is_tried_once_more_before_the_buyer_is_told(db: Db) {
+        let limits = Limits { again: Duration::ZERO, ..PATIENT };
+        let (world, buyer) = (World::within(limits, db).await, customer());
+        for call in ["confirm", "issue"] {
+            for fault in [Fault::Down, Fault::ReplyLost] {
+                let asked = world.faults.count(call);
+                world.faults.next(call, fault, 1);
+                let bill = world.bill(&world.hold(&buyer, &[900]), "tok_approve");
+                assert_eq!(world.charge(&buyer, &bill).await.unwrap().state(), PaymentState::Completed);
+                assert_eq!(world.faults.count(call), asked + 2, "{call} {fault:?}");
+            }
+            let asked = world.faults.count(call);
+            world.faults.next(call, Fault::Down, 2);
+            let bill = world.bill(&world.hold(&buyer, &[900]), "tok_approve");
+            assert_eq!(reason(&world.charge(&buyer, &bill).await), Some(Reason::Unavailable));
+            assert_eq!(world.faults.count(call), asked + 2, "{call}");
+        }
+        // A bank that answers nothing is asked what became of the payment, and again once.
+        let bill = world.bill(&world.hold(&buyer, &[900]), "tok_approve");
+        world.faults.next("authorise", Fault::ReplyLost, 1);
+        world.faults.next("look_up", Fault::Down, 1);
+        let authorised = world.faults.count("authorise");
+        world.charge(&buyer, &bill).await.unwrap();
+        assert_eq!(world.faults.count("authorise"), authorised + 1);
+        world.settle().await;
+        world.check().await;
+    }
+
     async fn a_buyer_who_waited_long_enough_is_told_to_ask_again(db: Db) {
-        let limits = Limits { answer: Duration::from_secs(60), request: Duration::from_millis(50) };
+        let limits = Limits { request: Duration::from_millis(50), ..PATIENT };
         let (world, buyer) = (World::within(limits, db).await, customer());
         let reservation = world.hold(&buyer, &[900]);
         let bill = world.bill(&reservation, "tok_approve");
@@ -164,7 +192,7 @@ both_engines! {
     }
 
     async fn a_silent_neighbour_is_not_waited_for(db: Db) {
-        let limits = Limits { answer: Duration::from_millis(500), request: Duration::from_secs(60) };
+        let limits = Limits { answer: Duration::from_millis(500), ..PATIENT };
         let (world, buyer) = (World::within(limits, db).await, customer());
         let reservation = world.hold(&buyer, &[900]);
         let bill = world.bill(&reservation, "tok_approve");

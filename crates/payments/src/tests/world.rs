@@ -51,9 +51,9 @@ use crate::{
     saga::Checkout,
 };
 
-/// Limits under which nothing times out, however slow the machine is.
-pub(super) const PATIENT: Limits =
-    Limits { answer: Duration::from_secs(60), request: Duration::from_secs(60) };
+/// Limits under which nothing times out, however slow the machine is, and no request has time to try a step once more.
+pub(super) const PATIENT: Limits = Limits { answer: LONG, request: LONG, again: LONG };
+const LONG: Duration = Duration::from_secs(60);
 
 /// The theater of every reservation.
 pub(super) fn theater() -> TheaterId {
