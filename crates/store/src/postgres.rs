@@ -29,12 +29,12 @@ pub(crate) const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 /// Who waits longer for a connection asks whether there is a server at all.
 const SUSPICION: Duration = Duration::from_millis(250);
 
-/// How long the server may take to answer whoever asks: to log in is work for both, and where the processors have much
-/// else to do, or all connections are made anew, it takes its time.
-const PROBE: Duration = Duration::from_secs(3);
+/// How long the server may take to answer whoever asks: to log in is work for both, and where many processes start at once
+/// it takes them seconds. A server that says nothing is not taken for gone before a request would give up by itself.
+const PROBE: Duration = ACQUIRE;
 
 /// A server that takes longer is busy and not gone, as long as it has served somebody else in this time.
-const BUSY: Duration = Duration::from_secs(3);
+const BUSY: Duration = ACQUIRE;
 
 /// How long it is left alone before it is asked again.
 const PROBE_PAUSE: Duration = Duration::from_millis(200);
