@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::{Error, Postgres};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use crate::error::is_unavailable;
 use crate::postgres::{ACQUIRE, PostgresPool, TRUSTED_IDLE};
@@ -30,6 +30,10 @@ struct Shared {
     idle: Mutex<Vec<Idle>>,
     /// As many as the pool may have connections, so that nobody waits within it for one that is at hand here.
     places: Arc<Semaphore>,
+    /// For who makes a new connection, one at a time: to log in is much work for both sides.
+    logins: Semaphore,
+    /// Wakes who waits for a connection when one is at hand again.
+    returned: Notify,
 }
 
 struct Idle {
@@ -52,7 +56,13 @@ impl Leases {
     pub(crate) fn new(pool: PostgresPool) -> Self {
         let most = pool.pool().options().get_max_connections();
         let most = usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS);
-        Self(Arc::new(Shared { pool, idle: Mutex::default(), places: Arc::new(Semaphore::new(most)) }))
+        Self(Arc::new(Shared {
+            pool,
+            idle: Mutex::default(),
+            places: Arc::new(Semaphore::new(most)),
+            logins: Semaphore::new(1),
+            returned: Notify::new(),
+        }))
     }
 
     /// The pool behind it.
@@ -71,7 +81,7 @@ impl Leases {
         };
         let (connection, leased) = match shared.at_hand() {
             Some(Idle { connection, leased, .. }) => (connection, leased),
-            None => (shared.pool.acquire().await?, Instant::now()),
+            None => shared.pool.unless_gone(Box::pin(self.another())).await?,
         };
         Ok(Lease { connection, leased, leases: self.clone(), _place: place })
     }
@@ -83,6 +93,32 @@ impl Leases {
             Ok(place) => place.map_err(|_closed| Error::PoolClosed),
             Err(_elapsed) => Err(Error::PoolTimedOut),
         }
+    }
+
+    /// The connection that somebody is done with next, or another one of the pool's. Where many start at once, as all pods
+    /// of a platform do, a few connections serve everybody long before each had logged in.
+    async fn another(&self) -> Result<(PoolConnection<Postgres>, Instant), Error> {
+        let shared = &self.0;
+        let found = async {
+            loop {
+                let returned = shared.returned.notified();
+                tokio::select! {
+                    biased;
+                    () = returned => {}
+                    login = shared.logins.acquire() => {
+                        let _login = login.map_err(|_closed| Error::PoolClosed)?;
+                        if let Some(Idle { connection, leased, .. }) = shared.at_hand() {
+                            return Ok((connection, leased));
+                        }
+                        return Ok((shared.pool.acquire().await?, Instant::now()));
+                    }
+                }
+                if let Some(Idle { connection, leased, .. }) = shared.at_hand() {
+                    return Ok((connection, leased));
+                }
+            }
+        };
+        tokio::time::timeout(ACQUIRE, found).await.unwrap_or(Err(Error::PoolTimedOut))
     }
 
     /// Closes all connections after their running statements.
@@ -155,6 +191,7 @@ impl Lease {
         if now.duration_since(leased) < LEASED && !leases.0.places.is_closed() {
             idle.push(Idle { connection, leased, since: now });
             drop(idle);
+            leases.0.returned.notify_one();
         } else {
             drop(idle);
             leases.0.give_back(connection, leased);

@@ -18,6 +18,8 @@ const SOON: Duration = Duration::from_secs(4);
 
 struct Gate {
     open: watch::Sender<bool>,
+    /// New connections are accepted and nothing comes of them for now.
+    stalled: watch::Sender<bool>,
     /// Connections that were let through.
     passed: Arc<AtomicUsize>,
 }
@@ -27,6 +29,7 @@ async fn gate(server: SocketAddr) -> (SocketAddr, Gate) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (open, mut opened) = watch::channel(true);
+    let (stalled, stalls) = watch::channel(false);
     let passed = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&passed);
     tokio::spawn(async move {
@@ -42,8 +45,9 @@ async fn gate(server: SocketAddr) -> (SocketAddr, Gate) {
                     accepted = listening.accept() => {
                         let mut outer = accepted.unwrap().0;
                         count.fetch_add(1, Ordering::SeqCst);
-                        let mut closed = opened.clone();
+                        let (mut closed, mut stalls) = (opened.clone(), stalls.clone());
                         tokio::spawn(async move {
+                            let _ = stalls.wait_for(|stalled| !stalled).await;
                             let mut inner = TcpStream::connect(server).await.unwrap();
                             tokio::select! {
                                 _ = tokio::io::copy_bidirectional(&mut outer, &mut inner) => {}
@@ -59,7 +63,7 @@ async fn gate(server: SocketAddr) -> (SocketAddr, Gate) {
             }
         }
     });
-    (address, Gate { open, passed })
+    (address, Gate { open, stalled, passed })
 }
 
 /// A database, reached through a gate.
@@ -127,4 +131,28 @@ async fn who_waits_for_a_busy_pool_is_not_told_that_the_server_is_gone() {
     for waited in waiting.join_all().await {
         waited.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_login_is_served_by_a_connection_that_comes_back_before() {
+    let (_database, db, gate) = behind_a_gate().await;
+    let busy = db.begin().await.unwrap();
+    gate.stalled.send(true).unwrap();
+    let mut waiting = JoinSet::new();
+    for _ in 0..3 {
+        let other = db.clone();
+        waiting.spawn(async move { other.ping().await });
+    }
+    let before = gate.passed.load(Ordering::SeqCst);
+    while gate.passed.load(Ordering::SeqCst) == before {
+        tokio::task::yield_now().await;
+    }
+    drop(busy);
+    // One of them logs in, and the others do not.
+    for _ in 0..2 {
+        let served = tokio::time::timeout(SOON, waiting.join_next()).await.expect("two are served");
+        served.unwrap().unwrap().unwrap();
+    }
+    gate.stalled.send(false).unwrap();
+    waiting.join_next().await.unwrap().unwrap().unwrap();
 }
