@@ -1,8 +1,9 @@
 //! When a saga is given up by the platform, and what a person can then do about it.
 //!
-//! A step that cannot be done is tried again while its request waits, then after 1, 2, 4, … seconds, later every half minute. When that has gone on for
-//! [`BOUND`] and for at least [`LEAST_ATTEMPTS`], the saga is parked: nothing is done about it any more until an admin
-//! resumes it, or turns it round. No money is forgotten that way: a parked payment is listed, counted and logged.
+//! A step that cannot be done is tried again while its request waits, then after 1, 2, 4, … seconds, later every half
+//! minute. When that has gone on for [`BOUND`] and for at least [`LEAST_ATTEMPTS`], the saga is parked: nothing is done
+//! about it any more until an admin resumes it, or turns it round. No money is forgotten that way: a parked payment is
+//! listed, counted and logged.
 
 use jiff::{SignedDuration, Timestamp};
 use moviebooking_auth::Caller;
