@@ -80,7 +80,7 @@ impl Leases {
             Err(TryAcquireError::NoPermits) => shared.pool.unless_gone(Box::pin(self.place())).await?,
         };
         let (connection, leased) = match shared.at_hand() {
-            Some(Idle { connection, leased, .. }) => (connection, leased),
+            Some(at_hand) => at_hand,
             None => shared.pool.unless_gone(Box::pin(self.another())).await?,
         };
         Ok(Lease { connection, leased, leases: self.clone(), _place: place })
@@ -107,14 +107,14 @@ impl Leases {
                     () = returned => {}
                     login = shared.logins.acquire() => {
                         let _login = login.map_err(|_closed| Error::PoolClosed)?;
-                        if let Some(Idle { connection, leased, .. }) = shared.at_hand() {
-                            return Ok((connection, leased));
-                        }
-                        return Ok((shared.pool.acquire().await?, Instant::now()));
+                        return match shared.at_hand() {
+                            Some(at_hand) => Ok(at_hand),
+                            None => Ok((shared.pool.acquire().await?, Instant::now())),
+                        };
                     }
                 }
-                if let Some(Idle { connection, leased, .. }) = shared.at_hand() {
-                    return Ok((connection, leased));
+                if let Some(at_hand) = shared.at_hand() {
+                    return Ok(at_hand);
                 }
             }
         };
@@ -141,7 +141,8 @@ impl Shared {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn at_hand(&self) -> Option<Idle> {
+    /// The connection that was used last, if it can be used at once, and when it was leased.
+    fn at_hand(&self) -> Option<(PoolConnection<Postgres>, Instant)> {
         let now = Instant::now();
         let mut idle = self.idle();
         let fresh =
@@ -151,7 +152,7 @@ impl Shared {
         // Going back to the pool is the pool's affair and needs no lock of ours.
         drop(idle);
         stale.into_iter().for_each(|Idle { connection, leased, .. }| self.give_back(connection, leased));
-        last
+        last.map(|Idle { connection, leased, .. }| (connection, leased))
     }
 
     /// Gives a connection back to the pool, or closes it where the server or its password has changed since.

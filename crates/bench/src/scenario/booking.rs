@@ -1,5 +1,7 @@
 //! Whole bookings (hold, charge, tickets) at the separate processes, then at one process on the same databases.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use http::Method;
 use moviebooking_launch::ONE_PROCESS;
@@ -36,18 +38,32 @@ pub(super) async fn run(world: &mut World, plan: Plan, report: &mut Report) -> a
     world.platform.use_separate_processes()
 }
 
-/// Makes as many bookings as possible, and then fewer. What PostgreSQL alone does is measured just before and just after,
-/// half as long each: the machine's disk and neighbours change within minutes.
+/// How long bookings are made before it is PostgreSQL's turn again.
+const TURN: Duration = Duration::from_secs(5);
+
+/// Makes as many bookings as possible, and then fewer. Every number of connections has its turn again and again, and with
+/// each PostgreSQL alone with as many clients: the machine's disk and neighbours change within a minute.
 async fn edition(world: &mut World, plan: Plan, edition: Edition, report: &mut Report) -> anyhow::Result<()> {
-    let (mut alone, mut best) = (0_f64, 0_f64);
-    for clients in plan.pick(vec![1, 8, 32], vec![4]) {
-        let before = pgbench::run(world, Script::Booking, clients, plan.each / 2)?;
-        report.row(&before);
-        best = best.max(closed(world, plan, edition, clients, report).await?);
-        let after = pgbench::run(world, Script::Booking, clients, plan.each / 2)?;
-        report.row(&after);
-        alone = alone.max(f64::midpoint(before.rate, after.rate));
+    let turns = u32::try_from(plan.each.as_secs() / TURN.as_secs())?.max(1);
+    let turn = Plan { each: plan.each / turns, ..plan };
+    let places = world.places(showtimes(plan))?;
+    let mut rates = plan.pick(vec![1, 8, 32], vec![4]).into_iter().map(Rates::of).collect::<Vec<_>>();
+    for _ in 0..turns {
+        for Rates { clients, own, alone } in &mut rates {
+            let row = pgbench::run(world, Script::Booking, *clients, turn.each)?;
+            report.row(&row);
+            *alone += row.rate / f64::from(turns);
+            let row = closed(world, turn, edition, *clients, &places).await?;
+            report.row(&row);
+            *own += row.rate / f64::from(turns);
+        }
     }
+    for Rates { clients, own, alone } in &rates {
+        let (load, share) = (super::closed(*clients), own / alone);
+        report.note(&format!("{}, {load}: {own:.0}/s of {alone:.0}/s, {share:.2} times", edition.name));
+    }
+    let best = rates.iter().map(|rates| rates.own).fold(0.0, f64::max);
+    let alone = rates.iter().map(|rates| rates.alone).fold(0.0, f64::max);
     report.target(
         format!("Whole bookings, best rate, of PostgreSQL alone: {}", edition.name),
         Bound::AtLeast,
@@ -58,21 +74,33 @@ async fn edition(world: &mut World, plan: Plan, edition: Edition, report: &mut R
     open(world, plan, edition, best, report).await
 }
 
-/// Makes bookings over as many connections, and gives their rate.
+/// Bookings per second over as many connections, on average of all turns.
+struct Rates {
+    clients: usize,
+    own: f64,
+    alone: f64,
+}
+
+impl Rates {
+    fn of(clients: usize) -> Self {
+        Self { clients, own: 0.0, alone: 0.0 }
+    }
+}
+
+/// Makes bookings over as many connections.
 async fn closed(
     world: &mut World,
     plan: Plan,
     edition: Edition,
     clients: usize,
-    report: &mut Report,
-) -> anyhow::Result<f64> {
+    places: &Places,
+) -> anyhow::Result<Row> {
     world.buyers().await?;
-    let (buyers, places) = (world.signed_in(), world.places(showtimes(plan))?);
+    let buyers = world.signed_in();
     let mut connections = connect(world, clients).await?;
-    let work = async |connection: &mut Connection| book(connection, &places, buyers).await;
+    let work = async |connection: &mut Connection| book(connection, places, buyers).await;
     let (row, _) = measure(world, plan, edition.what, &mut connections, &work).await?;
-    report.row(&row);
-    Ok(row.rate)
+    Ok(row)
 }
 
 /// Makes bookings at 70 % of the best rate.
