@@ -6,13 +6,14 @@
 //! looks after its age and health, when it was idle or leased for long, when a statement on it was given up half-way,
 //! when it broke, and when the server or its password has changed since.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::{Error, Postgres};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use crate::error::is_unavailable;
 use crate::postgres::{ACQUIRE, PostgresPool, TRUSTED_IDLE};
@@ -27,14 +28,23 @@ pub(crate) struct Leases(Arc<Shared>);
 
 struct Shared {
     pool: PostgresPool,
-    idle: Mutex<Vec<Idle>>,
+    hands: Mutex<Hands>,
     /// As many as the pool may have connections, so that nobody waits within it for one that is at hand here.
     places: Arc<Semaphore>,
     /// For who makes a new connection, one at a time: to log in is much work for both sides.
-    logins: Semaphore,
-    /// Wakes who waits for a connection when one is at hand again.
-    returned: Notify,
+    logins: Arc<Semaphore>,
 }
+
+/// Connections at hand, or who waits for one.
+#[derive(Default)]
+struct Hands {
+    idle: Vec<Idle>,
+    /// In the order in which they came. Who comes later takes no connection from them, or under load they would get none.
+    waiting: VecDeque<oneshot::Sender<Leased>>,
+}
+
+/// A connection and when it was leased.
+type Leased = (PoolConnection<Postgres>, Instant);
 
 struct Idle {
     connection: PoolConnection<Postgres>,
@@ -58,10 +68,9 @@ impl Leases {
         let most = usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS);
         Self(Arc::new(Shared {
             pool,
-            idle: Mutex::default(),
+            hands: Mutex::default(),
             places: Arc::new(Semaphore::new(most)),
-            logins: Semaphore::new(1),
-            returned: Notify::new(),
+            logins: Arc::new(Semaphore::new(1)),
         }))
     }
 
@@ -96,63 +105,96 @@ impl Leases {
     }
 
     /// The connection that somebody is done with next, or another one of the pool's. Where many start at once, as all pods
-    /// of a platform do, a few connections serve everybody long before each had logged in.
-    async fn another(&self) -> Result<(PoolConnection<Postgres>, Instant), Error> {
-        let shared = &self.0;
+    /// of a platform do, a few connections serve everybody long before each had logged in, and so they do while the server
+    /// refuses a password that was changed there first.
+    async fn another(&self) -> Result<Leased, Error> {
+        let (hand_over, handed_over) = oneshot::channel();
+        self.0.hands().waiting.push_back(hand_over);
+        // One may have come back just before.
+        if let Some(at_hand) = self.0.at_hand() {
+            return Ok(at_hand);
+        }
         let found = async {
-            loop {
-                let returned = shared.returned.notified();
-                tokio::select! {
-                    biased;
-                    () = returned => {}
-                    login = shared.logins.acquire() => {
-                        let _login = login.map_err(|_closed| Error::PoolClosed)?;
-                        return match shared.at_hand() {
-                            Some(at_hand) => Ok(at_hand),
-                            None => Ok((shared.pool.acquire().await?, Instant::now())),
-                        };
-                    }
-                }
-                if let Some(at_hand) = shared.at_hand() {
-                    return Ok(at_hand);
-                }
+            tokio::select! {
+                biased;
+                Ok(returned) = handed_over => Ok(returned),
+                made = self.login() => made,
             }
         };
         tokio::time::timeout(ACQUIRE, found).await.unwrap_or(Err(Error::PoolTimedOut))
     }
 
+    /// One of the pool's connections, which mostly is a new one. It is made to the end and kept at hand when nobody waits
+    /// for it any more: else no login would ever end where connections come back all the time.
+    async fn login(&self) -> Result<Leased, Error> {
+        let turn = Arc::clone(&self.0.logins).acquire_owned().await.map_err(|_closed| Error::PoolClosed)?;
+        if let Some(at_hand) = self.0.at_hand() {
+            return Ok(at_hand);
+        }
+        let (hand_over, handed_over) = oneshot::channel();
+        let shared = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            let made = shared.pool.acquire().await.map(|connection| (connection, Instant::now()));
+            if let Err(Ok((connection, leased))) = hand_over.send(made) {
+                shared.keep(connection, leased);
+            }
+            drop(turn);
+        });
+        handed_over.await.unwrap_or(Err(Error::WorkerCrashed))
+    }
+
     /// Closes all connections after their running statements.
     pub(crate) async fn close(&self) {
         self.0.places.close();
-        self.0.idle().clear();
+        self.0.hands().idle.clear();
         self.0.pool.pool().close().await;
     }
 
     /// Connections that are open, those of them that are idle, and the most there may be.
     pub(crate) fn usage(&self) -> [u32; 3] {
         let pool = self.0.pool.pool();
-        let idle = u32::try_from(pool.num_idle() + self.0.idle().len()).unwrap_or(u32::MAX);
+        let idle = u32::try_from(pool.num_idle() + self.0.hands().idle.len()).unwrap_or(u32::MAX);
         [pool.size(), idle, pool.options().get_max_connections()]
     }
 }
 
 impl Shared {
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn hands(&self) -> MutexGuard<'_, Hands> {
+        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The connection that was used last, if it can be used at once, and when it was leased.
-    fn at_hand(&self) -> Option<(PoolConnection<Postgres>, Instant)> {
+    fn at_hand(&self) -> Option<Leased> {
         let now = Instant::now();
-        let mut idle = self.idle();
+        let mut hands = self.hands();
         let fresh =
             |idle: &Idle| now.duration_since(idle.since) < TRUSTED_IDLE && self.pool.is_usable(idle.leased);
-        let stale: Vec<Idle> = idle.extract_if(.., |idle| !fresh(idle)).collect();
-        let last = idle.pop();
+        let stale: Vec<Idle> = hands.idle.extract_if(.., |idle| !fresh(idle)).collect();
+        let last = hands.idle.pop();
         // Going back to the pool is the pool's affair and needs no lock of ours.
-        drop(idle);
+        drop(hands);
         stale.into_iter().for_each(|Idle { connection, leased, .. }| self.give_back(connection, leased));
         last.map(|Idle { connection, leased, .. }| (connection, leased))
+    }
+
+    /// Hands a connection to who waits the longest, or keeps it at hand, or gives it back where it was leased for long.
+    fn keep(&self, connection: PoolConnection<Postgres>, leased: Instant) {
+        let now = Instant::now();
+        let mut hands = self.hands();
+        // Asked with the lock that who closes the places takes next: it finds the connection, or it is not kept.
+        if now.duration_since(leased) >= LEASED || self.places.is_closed() {
+            drop(hands);
+            return self.give_back(connection, leased);
+        }
+        let mut returned = (connection, leased);
+        while let Some(waiting) = hands.waiting.pop_front() {
+            // It comes back from who does not wait any more.
+            match waiting.send(returned) {
+                Ok(()) => return,
+                Err(back) => returned = back,
+            }
+        }
+        hands.idle.push(Idle { connection: returned.0, leased, since: now });
     }
 
     /// Gives a connection back to the pool, or closes it where the server or its password has changed since.
@@ -166,7 +208,7 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         // To go back to the pool they would need a runtime, which may be gone; the server sees that they are closed.
-        for Idle { connection, .. } in self.idle().drain(..) {
+        for Idle { connection, .. } in self.hands().idle.drain(..) {
             drop(connection.leak());
         }
     }
@@ -186,17 +228,7 @@ impl Lease {
         }
         let Self { connection, leased, leases, _place: place } = self;
         leases.0.pool.served();
-        let now = Instant::now();
-        let mut idle = leases.0.idle();
-        // Asked with the lock that who closes the places takes next: it finds the connection, or it is not kept.
-        if now.duration_since(leased) < LEASED && !leases.0.places.is_closed() {
-            idle.push(Idle { connection, leased, since: now });
-            drop(idle);
-            leases.0.returned.notify_one();
-        } else {
-            drop(idle);
-            leases.0.give_back(connection, leased);
-        }
+        leases.0.keep(connection, leased);
         drop(place);
         result
     }
