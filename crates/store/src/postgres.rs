@@ -64,7 +64,7 @@ struct State {
     /// Connections that were opened before were made by an older URL and are as good: they are replaced when their leases
     /// end, not all at the same moment, when nobody would be served until the first login. Milliseconds since `begun`.
     adopted: AtomicU64,
-    /// Since when logins are refused; milliseconds since `begun`, 0 while they are not.
+    /// Since when logins are refused, until one succeeds; milliseconds since `begun`, 0 while they are not.
     locked_out: AtomicU64,
     /// When somebody last got a connection or an answer; milliseconds since `begun`.
     served: AtomicU64,
@@ -128,11 +128,15 @@ impl PostgresPool {
             down: watch::channel(false).0,
             probing: AtomicBool::new(false),
         });
-        let known = Arc::clone(&state);
+        let (known, let_in) = (Arc::clone(&state), Arc::clone(&state));
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections.unwrap_or(12))
             .acquire_timeout(ACQUIRE)
             .test_before_acquire(false)
+            .after_connect(move |_, _| {
+                let_in.locked_out.store(0, Ordering::Relaxed);
+                Box::pin(async { Ok(()) })
+            })
             .before_acquire(move |connection, used| {
                 let outdated = known.is_outdated(used.age);
                 Box::pin(async move {
@@ -238,7 +242,6 @@ impl PostgresPool {
                 if adopted(&pool, &url, &options, &urls).await {
                     state.served.store(state.now(), Ordering::Relaxed);
                     state.adopted.store(state.now(), Ordering::Relaxed);
-                    state.locked_out.store(0, Ordering::Relaxed);
                 }
             }
         });

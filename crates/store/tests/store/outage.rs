@@ -1,15 +1,18 @@
 //! A server that goes away and comes back, seen through a gate in front of it.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use moviebooking_store::testing::TestDb;
-use moviebooking_store::{DatabaseUrl, Db, PoolOptions, StoreError};
+use moviebooking_store::{DatabaseUrl, Db, PoolOptions, StoreError, sql};
+use tokio::join;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 const OPTIONS: PoolOptions = PoolOptions { application_name: "test", max_connections: Some(4) };
 
@@ -68,16 +71,20 @@ async fn gate(server: SocketAddr) -> (SocketAddr, Gate) {
 
 /// A database, reached through a gate.
 async fn behind_a_gate() -> (TestDb, Db, Gate) {
+    let given = std::env::var("MOVIEBOOKING_TEST_POSTGRES_URL").unwrap();
     let database = TestDb::postgres(&crate::MIGRATIONS).await;
+    let (db, gate) = through_a_gate(&database, given.rsplit_once('@').unwrap().0).await;
+    (database, db, gate)
+}
+
+/// The same for whom the URL's beginning names.
+async fn through_a_gate(database: &TestDb, credentials: &str) -> (Db, Gate) {
     let shown = database.url().to_string();
     let (server, name) = shown.rsplit_once('@').unwrap().1.split_once('/').unwrap();
     let server = tokio::net::lookup_host(server).await.unwrap().next().unwrap();
     let (address, gate) = gate(server).await;
-    let given = std::env::var("MOVIEBOOKING_TEST_POSTGRES_URL").unwrap();
-    let credentials = given.rsplit_once('@').unwrap().0;
     let url: DatabaseUrl = format!("{credentials}@{address}/{name}").parse().unwrap();
-    let db = Db::connect(&url, &OPTIONS).await.unwrap();
-    (database, db, gate)
+    (Db::connect(&url, &OPTIONS).await.unwrap(), gate)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,26 +162,57 @@ async fn who_waits_for_a_login_is_served_by_a_connection_that_comes_back_before(
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn who_waits_for_a_connection_has_it_before_who_comes_later() {
     let (_database, db, gate) = behind_a_gate().await;
     db.ping().await.unwrap();
     gate.stalled.send(true).unwrap();
-    let mut others = JoinSet::new();
-    for _ in 0..5 {
-        let other = db.clone();
-        others.spawn(async move {
-            loop {
-                other.ping().await.unwrap();
-            }
-        });
-    }
-    let served = async {
-        for _ in 0..50 {
-            db.ping().await.unwrap();
+    let served = RefCell::new(Vec::new());
+    // Comes back with its connection and asks for another before anybody else can do anything.
+    let comes_again = async {
+        sql("SELECT pg_sleep(0.1)").fetch_all(&db).await.unwrap();
+        db.ping().await.unwrap();
+        served.borrow_mut().push("who came later");
+    };
+    let waits = async {
+        db.ping().await.unwrap();
+        served.borrow_mut().push("who waited");
+    };
+    join!(comes_again, waits);
+    assert_eq!(served.into_inner(), ["who waited", "who came later"]);
+}
+
+/// Does something to the role `name`.
+async fn role(database: &TestDb, statement: &str, name: &str) {
+    let statement = statement.replace("{}", name).leak();
+    sql(statement).execute(database.db()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_shut_out_waits_a_while_to_be_let_in_each_time() {
+    let database = TestDb::postgres(&crate::MIGRATIONS).await;
+    let name = format!("mbtest_{}", Uuid::new_v4().simple());
+    role(&database, "CREATE ROLE {} LOGIN PASSWORD 'secret'", &name).await;
+    let (db, gate) = through_a_gate(&database, &format!("postgres://{name}:secret")).await;
+    let busy = db.begin().await.unwrap();
+    role(&database, "ALTER ROLE {} NOLOGIN", &name).await;
+    let error = db.ping().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    role(&database, "ALTER ROLE {} LOGIN", &name).await;
+    let also_busy = db.begin().await.unwrap();
+    role(&database, "ALTER ROLE {} NOLOGIN", &name).await;
+    let before = gate.passed.load(Ordering::SeqCst);
+    let other = db.clone();
+    let waiting = tokio::spawn(async move { other.ping().await });
+    let tried_again = async {
+        while gate.passed.load(Ordering::SeqCst) < before + 2 {
+            tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(SOON, served).await.expect("it has its turn");
-    // Nor did any of the others wait for so long that it failed.
-    assert!(others.try_join_next().is_none());
+    tokio::time::timeout(SOON, tried_again).await.expect("it is tried more than once");
+    role(&database, "ALTER ROLE {} LOGIN", &name).await;
+    waiting.await.unwrap().unwrap();
+    drop((busy, also_busy));
+    db.close().await;
+    role(&database, "DROP ROLE {}", &name).await;
 }
