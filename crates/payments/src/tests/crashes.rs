@@ -12,7 +12,7 @@ use moviebooking_store::{both_engines, sql};
 use super::{
     disturb::{Disturbance, disturb},
     neighbours::Fault,
-    steps::{self, Outcome, Refusal, Step, Turn, Way},
+    steps::{self, Outcome, Refusal, Step, Turn, Way, way_of_refund},
     world::{World, admin, customer, decide, staff},
 };
 use crate::{
@@ -87,7 +87,7 @@ async fn befall(world: &World, step: Step, disturbance: Disturbance) -> bool {
             world.settle().await;
             assert_eq!(events(service, payment).await[known], step.event(), "{step:?} {disturbance:?}");
             let ended = service.store.refund(id).await.unwrap().state;
-            assert_eq!(ended, end_of_refund(outcome), "{step:?} {disturbance:?}");
+            assert_eq!(ended, way_of_refund(state, outcome).1, "{step:?} {disturbance:?}");
             first.is_ok()
         }
         Step::Cancellation(_) => {
@@ -125,18 +125,13 @@ async fn reach_refund(world: &World, buyer: &Caller, state: refund::State, outco
         .request_refund(&new, &*world.service.provider, Lease::new(now), now)
         .await
         .unwrap();
-    if outcome == Outcome::Refused {
-        refuse(world, Refusal::LetIn);
+    if let (Some(refusal), _) = way_of_refund(state, outcome) {
+        refuse(world, refusal);
     }
     while refund.state != state {
         refund = world.refunding().step(&refund).await.unwrap();
     }
     refund
-}
-
-/// How a refund ends of which a step comes to this.
-fn end_of_refund(outcome: Outcome) -> refund::State {
-    if outcome == Outcome::Refused { refund::State::Refused } else { refund::State::Refunded }
 }
 
 /// Brings a payment that has begun into this state; its lease is the caller's.
@@ -259,7 +254,7 @@ both_engines! {
                 world.service.tick().await.unwrap();
                 assert_eq!(events(&world.service, left.payment_id).await[known], step.event(), "{step:?} {death:?}");
                 let ended = world.service.store.refund(left.id).await.unwrap();
-                let (end, returned) = (end_of_refund(outcome), ended.after.map(|returned| returned.refunded));
+                let (end, returned) = (way_of_refund(state, outcome).1, ended.after.map(|returned| returned.refunded));
                 let expected = (end == refund::State::Refunded).then_some(700);
                 assert_eq!((ended.state, returned), (end, expected), "{step:?} {death:?}");
                 world.faults.clear();

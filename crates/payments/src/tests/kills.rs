@@ -25,7 +25,7 @@ use super::{
     cinema::{Addresses, Cinema},
     crashes::{begin, bring, events, run_to},
     disturb::{Disturbance, disturb},
-    steps::{self, Outcome, Refusal, Step, Way},
+    steps::{self, Outcome, Refusal, Step, Way, way_of_refund},
     world::{PATIENT, customer, euro, sandbox_bank},
 };
 use crate::{
@@ -35,6 +35,7 @@ use crate::{
     payment::Payment,
     provider::sandbox::Sandbox,
     reconcile::reconcile,
+    refund,
     runner::{Runner, Saga},
     saga::State,
     store::{LEASE, Lease},
@@ -145,8 +146,9 @@ async fn killed_everywhere(payments: TestDb) {
 /// Whether neighbours as they are can be brought to what comes of a step.
 fn can_come(step: &Step) -> bool {
     match step {
-        // Seats that were not sold are free, whoever frees them.
-        Step::Checkout(State::Freeing, Outcome::Refused, _) => false,
+        // Seats that were not sold are free, whoever frees them, and those that were sold can be freed.
+        Step::Checkout(State::Freeing, Outcome::Refused, _)
+        | Step::Refund(refund::State::TicketsVoided, Outcome::Refused) => false,
         Step::Checkout(_, _, Way { refusal: Some(refusal), .. }) => match refusal {
             Refusal::SeatsGone | Refusal::LetIn => true,
             // The hall has seats left, and what was sold to a payment gets its tickets and is taken back.
@@ -199,7 +201,7 @@ async fn bring_to(step: Step, service: &Service, cinema: &Cinema, bank: &Db) -> 
             while refund.state != state {
                 refund = service.refunds.saga().step(&refund).await.unwrap();
             }
-            let end = if outcome == Outcome::Refused {
+            let end = if way_of_refund(state, outcome).0 == Some(Refusal::LetIn) {
                 cinema.let_in(&showtime).await;
                 State::Completed
             } else {

@@ -169,9 +169,17 @@ fn checkouts((state, outcome): (State, Outcome)) -> Vec<Step> {
 
 fn refunds((state, outcome): (refund::State, Outcome)) -> Option<Step> {
     refund_event(state, outcome)?;
-    // Left out: a ticket would be void whose seat stays sold, which is what the checks look for.
-    let left_out = (state, outcome) == (refund::State::TicketsVoided, Refused);
-    (!left_out).then_some(Step::Refund(state, outcome))
+    Some(Step::Refund(state, outcome))
+}
+
+/// What has to be refused for a refund to come to this, and where it then ends.
+pub(super) fn way_of_refund(state: refund::State, outcome: Outcome) -> (Option<Refusal>, refund::State) {
+    match (state, outcome) {
+        (refund::State::Requested, Refused) => (Some(Refusal::LetIn), refund::State::Refused),
+        (refund::State::TicketsVoided, Refused) => (Some(Refusal::NotFreed), refund::State::Refunded),
+        (_, Refused) => unreachable!("the table has no such step"),
+        (_, Done | Waiting) => (None, refund::State::Refunded),
+    }
 }
 
 fn way_to(state: State, outcome: Outcome) -> Option<Way> {
