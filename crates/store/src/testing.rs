@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::{DatabaseUrl, Db, Migrations, PoolOptions};
 
-/// The URL of a PostgreSQL server where tests may create databases.
+/// The URL of a PostgreSQL server where tests may create databases and roles.
 const SERVER: &str = "MOVIEBOOKING_TEST_POSTGRES_URL";
 
 const OPTIONS: PoolOptions = PoolOptions { application_name: "test", max_connections: Some(20) };
@@ -113,7 +113,7 @@ fn fail(what: &str, error: impl Display) -> ! {
 
 fn server_url() -> String {
     std::env::var(SERVER).unwrap_or_else(|_unset| {
-        panic!("{SERVER} is not set: give the URL of a PostgreSQL 15+ server whose user may create databases, as in postgres://postgres@127.0.0.1:5432/postgres")
+        panic!("{SERVER} is not set: give the URL of a PostgreSQL 15+ server whose user may create databases and roles, as in postgres://postgres@127.0.0.1:5432/postgres")
     })
 }
 
